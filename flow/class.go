@@ -1,0 +1,42 @@
+package flow
+
+import "net/netip"
+
+// Class says whose traffic a flow is. The built-in classes have fixed numbers,
+// a user's own follow.
+type Class uint8
+
+const (
+	Unknown Class = iota
+	Storage
+	VIF
+	Host
+	Control
+	FirstUserClass
+)
+
+var classNames = [...]string{"unknown", "storage", "vif", "host", "control"}
+
+// String returns the word of the JSON files.
+func (c Class) String() string {
+	if int(c) < len(classNames) {
+		return classNames[c]
+	}
+	return "class" + string(rune('0'+c%10))
+}
+
+// Letter returns the letter shown in front of a row: S V H C or ?.
+func (c Class) Letter() rune {
+	if int(c) < len(classNames) {
+		return []rune("?SVHC")[c]
+	}
+	return 'U'
+}
+
+// Rule gives a class to flows. Exactly one of the conditions is set.
+type Rule struct {
+	Class          Class
+	Text           string       // as the user wrote it, for Why
+	PortLo, PortHi uint16       // either end's port lies in PortLo..PortHi; 0 = no port condition
+	Prefix         netip.Prefix // either end lies in it
+}

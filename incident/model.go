@@ -1,0 +1,273 @@
+package incident
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+)
+
+// Schema is the "schema" field of incident.json. Readers refuse another major
+// number and ignore fields they do not know.
+const Schema = "spiketop.incident/1"
+
+// Incident is the sealed evidence of one spike episode, in the form in which it
+// is written (docs: times RFC 3339 with zone, durations in milliseconds, rates
+// in bit/s, ratios 0..1). Pointers are absent (null or left out) when unknown:
+// absent is not zero. An Incident never changes after it has been published; an
+// open one is published as successive copies.
+type Incident struct {
+	Schema    string `json:"schema"`
+	ID        string `json:"id"`
+	Host      string `json:"host"`
+	Version   string `json:"version"`
+	Engine    string `json:"engine"`
+	Truncated bool   `json:"truncated"`
+
+	Trigger  Trigger     `json:"trigger"`
+	Window   Window      `json:"window"`
+	Baseline BaseWindow  `json:"baseline_window"`
+	Links    []LinkPart  `json:"links"`
+	Classes  []ClassPart `json:"classes"`
+	Flows    FlowPart    `json:"flows"`
+	Path     PathPart    `json:"path"`
+	Pings    []PingPart  `json:"pings"`
+	Series   Series      `json:"series"`
+	Bond     []BondPart  `json:"bond,omitempty"`
+	Verdict  Verdict     `json:"verdict"`
+	Self     SelfPart    `json:"self"`
+
+	// For screens and the store, not written.
+	Number int  `json:"-"` // running number in this process: "#3"
+	Open   bool `json:"-"` // still collecting
+}
+
+// Trigger kinds.
+const (
+	KindRTT         = "rtt"
+	KindOutstanding = "outstanding"
+	KindLoss        = "loss"
+	KindShift       = "shift"
+	KindManual      = "manual"
+)
+
+// Trigger says what started the incident. For a manual one only Kind and Sent
+// (the time of the key) are set.
+type Trigger struct {
+	Kind        string    `json:"kind"`
+	Target      string    `json:"target,omitempty"`
+	Member      string    `json:"member,omitempty"`
+	ReplyMember string    `json:"reply_member,omitempty"`
+	Seq         uint16    `json:"seq"`
+	N           int64     `json:"n,omitempty"`
+	Sent        time.Time `json:"sent"`
+	RTT         *Millis   `json:"rtt_ms"`
+	Baseline    *Millis   `json:"baseline_ms"`
+	Threshold   *Millis   `json:"threshold_ms"`
+	Rule        string    `json:"rule,omitempty"`
+	// Outstanding is the age at which an echo without answer fired.
+	Outstanding *Millis `json:"outstanding_ms,omitempty"`
+}
+
+// Window is half open: [From, To).
+type Window struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// BaseWindow is the time the window is compared with.
+type BaseWindow struct {
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	Seconds float64   `json:"seconds"` // without other incidents' windows
+}
+
+// LinkPart is one captured link.
+type LinkPart struct {
+	Name         string   `json:"name"`
+	Bond         string   `json:"bond,omitempty"`
+	SpeedBps     *uint64  `json:"speed_bps"`
+	State        string   `json:"state,omitempty"`
+	Rx           LinkDir  `json:"rx"`
+	Tx           LinkDir  `json:"tx"`
+	CaptureDrops uint64   `json:"capture_drops"`
+	Coverage     *float64 `json:"coverage"`
+	NIC          *NICPart `json:"nic,omitempty"`
+}
+
+// LinkDir is one direction of a link during the window.
+type LinkDir struct {
+	Bytes       uint64     `json:"bytes"`
+	Frames      uint64     `json:"frames"`
+	Bps         float64    `json:"bps"`
+	BaselineBps *float64   `json:"baseline_bps"`
+	PeakBps     float64    `json:"peak_bps"` // highest 10 ms bin
+	PeakAt      *time.Time `json:"peak_at"`
+	BusyMs      *float64   `json:"busy_ms"` // time in 10 ms bins over 90 % of the speed; nil without a speed
+	Utilisation *float64   `json:"utilisation"`
+}
+
+// NICPart holds the deltas of kernel counters over the window, read once a
+// second or oftener, so they may reach a little outside it.
+type NICPart struct {
+	RxMissed          uint64 `json:"rx_missed"`
+	RxNoBuffer        uint64 `json:"rx_no_buffer"`
+	RxFifo            uint64 `json:"rx_fifo"`
+	RxDropped         uint64 `json:"rx_dropped"`
+	TxDropped         uint64 `json:"tx_dropped"`
+	SoftnetDrops      uint64 `json:"softnet_drops"`
+	SoftnetSqueezed   uint64 `json:"softnet_squeezed"`
+	QdiscBacklogBytes uint64 `json:"qdisc_backlog_bytes"` // the highest seen
+	QdiscDrops        uint64 `json:"qdisc_drops"`
+	CarrierChanges    uint64 `json:"carrier_changes"`
+}
+
+// ClassPart is one class over all captured links.
+type ClassPart struct {
+	Name string   `json:"name"`
+	Rx   ClassDir `json:"rx"`
+	Tx   ClassDir `json:"tx"`
+}
+
+// ClassDir is one direction of a class; shares are of all captured bytes of
+// that direction.
+type ClassDir struct {
+	Bytes         uint64   `json:"bytes"`
+	Share         *float64 `json:"share"`
+	BaselineShare *float64 `json:"baseline_share"`
+}
+
+// FlowPart holds the top 50 flows of each direction, ranked by change.
+// Rows + Other = the links' bytes.
+type FlowPart struct {
+	Rx    []FlowRow `json:"rx"`
+	Tx    []FlowRow `json:"tx"`
+	Other struct {
+		Rx OtherPart `json:"rx"`
+		Tx OtherPart `json:"tx"`
+	} `json:"other"`
+}
+
+// OtherPart is what the rows do not show.
+type OtherPart struct {
+	Bytes uint64 `json:"bytes"`
+}
+
+// FlowRow is one flow on one link in one direction.
+type FlowRow struct {
+	Rank        int      `json:"rank"`
+	Link        string   `json:"link"`
+	Class       string   `json:"class"`
+	Why         string   `json:"why,omitempty"`
+	Proto       string   `json:"proto"`
+	VLAN        uint16   `json:"vlan,omitempty"`
+	Local       string   `json:"local"`
+	Remote      string   `json:"remote"`
+	Bytes       uint64   `json:"bytes"`
+	Frames      uint64   `json:"frames"`
+	Bps         float64  `json:"bps"`
+	BaselineBps *float64 `json:"baseline_bps"`
+	DeltaBps    *float64 `json:"delta_bps"` // bps - baseline_bps
+	Share       float64  `json:"share"`     // of this link and direction
+}
+
+// PathPart says where the time of the guilty echo went.
+type PathPart struct {
+	Own            *OwnPath `json:"own,omitempty"`
+	VerdictSegment string   `json:"verdict_segment"` // "physical network", "this NIC", "host", "unknown"
+}
+
+// OwnPath splits an own echo: RTT = queue + wire; wakeup comes after.
+type OwnPath struct {
+	Queue  *Millis `json:"queue_ms"`
+	Wire   *Millis `json:"wire_ms"`
+	Wakeup *Millis `json:"wakeup_ms"`
+}
+
+// PingPart is one target over the window and 5 s on both sides. RTTs are pairs
+// of (time relative to the guilty echo's sending, RTT or null when lost).
+type PingPart struct {
+	Target   string       `json:"target"`
+	Member   string       `json:"member,omitempty"`
+	Sent     int          `json:"sent"`
+	Lost     int          `json:"lost"`
+	Unknown  int          `json:"unknown"`
+	RTTMax   *Millis      `json:"rtt_max_ms"`
+	Baseline *Millis      `json:"baseline_ms"`
+	RTT      [][2]*Millis `json:"rtt_ms"`
+}
+
+// Series is the links' load in 10 ms bins over the window and 5 s on both sides.
+type Series struct {
+	From   time.Time    `json:"from"`
+	StepMs int          `json:"step_ms"`
+	Links  []SeriesLink `json:"links"`
+}
+
+// SeriesLink is one link's bytes per bin.
+type SeriesLink struct {
+	Name    string   `json:"name"`
+	RxBytes []uint64 `json:"rx_bytes"`
+	TxBytes []uint64 `json:"tx_bytes"`
+}
+
+// BondPart is a bond at the time of the incident.
+type BondPart struct {
+	Name    string       `json:"name"`
+	Mode    string       `json:"mode"`
+	Policy  string       `json:"policy,omitempty"`
+	Members []MemberPart `json:"members"`
+}
+
+// MemberPart is a port of a bond.
+type MemberPart struct {
+	Name         string `json:"name"`
+	State        string `json:"state"`
+	MII          string `json:"mii"`
+	Aggregator   int    `json:"aggregator,omitempty"`
+	PartnerState *int   `json:"partner_state,omitempty"`
+}
+
+// Verdict causes.
+const (
+	CauseTraffic = "traffic" // a flow without a class grew on the echo's way
+	CauseLink    = "link"
+	CauseSelf    = "self"
+	CauseNone    = "none"    // judged: nothing on the echo's way changed by more than its usual spread
+	CauseUnknown = "unknown" // could not be judged
+)
+
+// Verdict is what the program believes, and why.
+type Verdict struct {
+	Cause      string   `json:"cause"`
+	Link       string   `json:"link,omitempty"`
+	Direction  string   `json:"direction,omitempty"`
+	Confidence string   `json:"confidence"` // "high", "medium", "low"
+	Sentence   string   `json:"sentence"`
+	Evidence   []string `json:"evidence"`
+	Advice     string   `json:"advice,omitempty"`
+}
+
+// SelfPart is what this program did wrong or missed meanwhile.
+type SelfPart struct {
+	LateTicks           int `json:"late_ticks"`
+	EvictedFlows        int `json:"evicted_flows"`
+	ClockSteps          int `json:"clock_steps"`
+	SuppressedIncidents int `json:"suppressed_incidents"`
+}
+
+// Millis is a duration written as milliseconds with microsecond resolution.
+type Millis float64
+
+// MillisOf converts; a negative duration is "unknown" and gives nil.
+func MillisOf(d time.Duration) *Millis {
+	if d < 0 {
+		return nil
+	}
+	m := Millis(float64(d) / 1e6)
+	return &m
+}
+
+// MarshalJSON rounds to a microsecond.
+func (m Millis) MarshalJSON() ([]byte, error) {
+	return json.Marshal(math.Round(float64(m)*1000) / 1000)
+}

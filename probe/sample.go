@@ -1,0 +1,92 @@
+package probe
+
+import (
+	"net/netip"
+	"time"
+
+	"spiketop/flow"
+)
+
+// TargetID numbers a target; it is never reused. Zero means none.
+type TargetID uint16
+
+// Target is a host that is pinged.
+type Target struct {
+	ID     TargetID
+	Name   string     // as given or found; foreign text
+	Addr   netip.Addr // invalid until resolved
+	Reason string     // why it is pinged: "--ping", "gateway through bond0", "busiest on-link peer"
+	// Gateway marks a router: it polices ICMP, so a spike of a gateway alone is
+	// a mark and a note, not an incident.
+	Gateway bool
+	// Captured says that the route to it leaves by a captured NIC, so the rings
+	// see its echoes. If not, RTT is monotonic user time, and that is said.
+	Captured bool
+	Trouble  string // why it is not being measured now ("no such host", "network is unreachable"), or ""
+}
+
+// State says what became of an echo.
+type State uint8
+
+const (
+	Outstanding State = iota // sent, no answer yet
+	Answered                 // RTT is known
+	Lost                     // no answer 2 s after sending
+	Uncertain                // "unknown" in the files: the answer may have fallen into a ring overflow
+)
+
+// Source says where an RTT was measured.
+type Source uint8
+
+const (
+	ByKernel Source = iota // payload time to the reply's stamp on the NIC
+	ByUser                 // this process's monotonic clock, at the socket
+)
+
+// None is the value of a duration that was not measured.
+const None = time.Duration(-1)
+
+// Sample is what is known of one echo. The Set reports it when it is sent,
+// again while it is outstanding and late, and finally when it is answered, lost
+// or uncertain; a kernel measurement may follow a user one. The pair (Target, N)
+// identifies it: a later Sample replaces an earlier one.
+type Sample struct {
+	Target TargetID
+	N      int64  // running number from 1
+	ID     uint16 // of the ICMP header
+	Seq    uint16 // of the ICMP header
+	Sent   flow.Time
+	State  State
+	Source Source
+
+	// RTT = Queue + Wire when measured by the kernel. None while outstanding.
+	RTT time.Duration
+	// Queue runs from the send time in the payload to the NIC's stamp on the way
+	// out, Wire from there to the reply's stamp, Wakeup from there to the socket.
+	Queue, Wire, Wakeup time.Duration
+
+	// Age, while outstanding, is how long it surely has been without an answer:
+	// every ring has been read up to Sent+Age.
+	Age time.Duration
+	// Cleared says that the answer arrived at the socket, so it is not late any
+	// more, though the kernel's stamps are still to come.
+	Cleared bool
+
+	Member      flow.LinkID // NIC by which it left, 0 = not seen leaving
+	ReplyMember flow.LinkID // NIC by which the answer came, 0 = not seen
+}
+
+// Stats describe a target's recent echoes (the last 60 s).
+type Stats struct {
+	Target   TargetID
+	Sent     int64 // since start
+	Lost     int64
+	Unknown  int64 // Uncertain
+	Window   int   // echoes in the window whose fate is known
+	Last     time.Duration // RTT of the newest answered echo, None if none
+	P50, P99 time.Duration // over the window, None without an answer
+	Max      time.Duration
+	Jitter   time.Duration // RFC 3550 6.4.1 on consecutive RTTs
+	Loss     float64       // 0..1: lost / (answered + lost) in the window
+	Member   flow.LinkID   // by which the newest echo left, 0 = not seen
+}
