@@ -66,6 +66,7 @@ func Dial(t testing.TB, ns *NS, localAddr, remoteAddr string) *Stream {
 			return c.Control(func(fd uintptr) {
 				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 				_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno")
+				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 1<<20) // above the queue, so that it fills; small enough that what is written leaves soon
 			})
 		}}
 		d.SetMultipathTCP(false)
