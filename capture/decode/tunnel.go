@@ -1,0 +1,166 @@
+package decode
+
+import "spiketop/flow"
+
+// maxTunnels bounds the headers that are looked through for a header length.
+const maxTunnels = 4
+
+// UDP ports of tunnels whose frames the kernel cuts into inner packets.
+const (
+	portVXLAN      = 4789 // RFC 7348
+	portVXLANLinux = 8472 // what Linux took before there was a number
+	portGeneve     = 6081 // RFC 8926
+)
+
+const protoGRE = 47
+
+// headerLen returns how many bytes of a super-frame stand before every piece of
+// it: Ethernet with tags, IP and the TCP or UDP header whose payload is cut.
+//
+// It is read from the packet. In a tunnel (IP in IP, GRE, VXLAN, Geneve)
+// gso_size counts the payload of the innermost header, so all headers are walked
+// over; what the snaplen hides is taken to be IP and TCP of the usual size, as
+// gso_type names them. For a header of 118 bytes guessed 12 wrong that is 0.8 %
+// of the bytes and at most one packet in a hundred.
+func (f *frame) headerLen() int {
+	gso := f.m.GSOType & gsoBase
+	if f.l4 == 0 {
+		return f.l3 + hiddenLen(gso, true)
+	}
+	off, proto := f.l4, f.rec.Key.Proto
+	if gso == gsoUFO {
+		return off // the UDP header is part of what is cut
+	}
+	for range maxTunnels {
+		in, inProto, ok := f.inner(off, proto)
+		if !ok {
+			break
+		}
+		off, proto = in, inProto
+	}
+	switch {
+	case gso == gsoUDP && proto == flow.ProtoUDP:
+		return off + udpLen
+	case gso != gsoUDP && proto == flow.ProtoTCP:
+		return off + f.tcpLen(off)
+	}
+	return off + hiddenLen(gso, false)
+}
+
+// hiddenLen is the usual length of the headers that could not be seen.
+func hiddenLen(gso uint8, withIP bool) int {
+	n := usualTCPLen
+	if gso == gsoUDP || gso == gsoUFO {
+		n = udpLen
+	}
+	if withIP && gso == gsoTCPv6 {
+		n += ipv6Len
+	} else if withIP {
+		n += ipv4Len
+	}
+	return n
+}
+
+// tcpLen returns the length of the TCP header at off.
+func (f *frame) tcpLen(off int) int {
+	if len(f.data) <= off+12 {
+		return usualTCPLen
+	}
+	return max(int(f.data[off+12]>>4)*4, 20)
+}
+
+// inner steps over one tunnel header: from the upper-layer header at off to the
+// one inside it. ok is false if there is no tunnel that it knows.
+func (f *frame) inner(off int, proto uint8) (in int, inProto uint8, ok bool) {
+	switch proto {
+	case 4:
+		return f.innerIP(off, typeIPv4)
+	case 41:
+		return f.innerIP(off, typeIPv6)
+	case protoGRE:
+		return f.innerGRE(off)
+	case flow.ProtoUDP:
+		return f.innerUDP(off)
+	}
+	return 0, 0, false
+}
+
+// innerIP steps over an IP header without extension headers.
+func (f *frame) innerIP(off int, ethertype uint16) (int, uint8, bool) {
+	b := f.rest(off)
+	switch {
+	case ethertype == typeIPv4 && len(b) >= ipv4Len && b[0]>>4 == 4 && b[0]&15 >= 5:
+		return off + int(b[0]&15)*4, b[9], true
+	case ethertype == typeIPv6 && len(b) >= ipv6Len && b[0]>>4 == 6:
+		return off + ipv6Len, b[6], true
+	}
+	return 0, 0, false
+}
+
+// innerEthernet steps over an Ethernet header with tags, and IP.
+func (f *frame) innerEthernet(off int) (int, uint8, bool) {
+	off += ethLen
+	for range maxTags {
+		if len(f.data) < off {
+			return 0, 0, false
+		}
+		ethertype := f.u16(off - 2)
+		if !isTag(ethertype) {
+			return f.innerIP(off, ethertype)
+		}
+		off += tagLen
+	}
+	return 0, 0, false
+}
+
+// innerGRE steps over GRE (RFC 2784, RFC 2890) and what it wraps.
+func (f *frame) innerGRE(off int) (int, uint8, bool) {
+	b := f.rest(off)
+	if len(b) < 4 || b[1]&7 != 0 {
+		return 0, 0, false
+	}
+	off += 4
+	for _, bit := range [...]byte{0x80, 0x20, 0x10} { // checksum, key, sequence number
+		if b[0]&bit != 0 {
+			off += 4
+		}
+	}
+	ethertype := uint16(b[2])<<8 | uint16(b[3])
+	if ethertype == typeBridged {
+		return f.innerEthernet(off)
+	}
+	return f.innerIP(off, ethertype)
+}
+
+// innerUDP steps over VXLAN and Geneve.
+func (f *frame) innerUDP(off int) (int, uint8, bool) {
+	b := f.rest(off)
+	if len(b) < udpLen+8 {
+		return 0, 0, false
+	}
+	switch f.u16(off + 2) {
+	case portVXLAN, portVXLANLinux:
+		if b[8]&8 == 0 { // no valid network identifier: not VXLAN
+			return 0, 0, false
+		}
+		return f.innerEthernet(off + udpLen + 8)
+	case portGeneve:
+		ethertype := f.u16(off + udpLen + 2)
+		off += udpLen + 8 + int(b[8]&0x3f)*4
+		if ethertype == typeBridged {
+			return f.innerEthernet(off)
+		}
+		return f.innerIP(off, ethertype)
+	}
+	return 0, 0, false
+}
+
+// typeBridged is an Ethernet frame inside GRE or Geneve.
+const typeBridged = 0x6558
+
+func (f *frame) rest(off int) []byte {
+	if off > len(f.data) {
+		return nil
+	}
+	return f.data[off:]
+}

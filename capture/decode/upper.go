@@ -1,0 +1,106 @@
+package decode
+
+import (
+	"spiketop/flow"
+)
+
+// upper reads the header at p: ports, TCP flags, echoes. fragmented says that
+// the packet goes on in other frames: then it is no echo.
+func (d *Decoder) upper(f *frame, proto uint8, p int, fragmented bool) {
+	if isExtension(proto, f.rec.Key.Family) {
+		var ok bool
+		if proto, p, ok = d.extensions(f, proto, p, fragmented); !ok {
+			return
+		}
+	}
+	f.l4 = p
+	switch proto {
+	case flow.ProtoTCP:
+		if f.ports(p) && f.has(p+14) {
+			f.rec.TCPFlags = f.data[p+13]
+		}
+	case flow.ProtoUDP, flow.ProtoSCTP:
+		f.ports(p)
+	case flow.ProtoICMP:
+		if f.rec.Key.Family == flow.FamilyIPv4 && !fragmented {
+			f.icmpEcho(p, 8, 0)
+		}
+	case flow.ProtoICMPv6:
+		if f.rec.Key.Family == flow.FamilyIPv6 && !fragmented {
+			f.icmpEcho(p, 128, 129)
+		}
+	}
+}
+
+// ports reads the two ports with which TCP, UDP and SCTP begin.
+func (f *frame) ports(p int) bool {
+	if !f.has(p + 4) {
+		return false
+	}
+	f.setPorts(f.u16(p), f.u16(p+2))
+	return true
+}
+
+// icmpEcho reports a ping or its answer (RFC 792, RFC 4443) at p.
+func (f *frame) icmpEcho(p int, request, reply uint8) {
+	if !f.has(p + 4) {
+		return
+	}
+	typ, code := f.data[p], f.data[p+1]
+	if code != 0 || typ != request && typ != reply {
+		return
+	}
+	if !f.has(p + 8) {
+		return
+	}
+	k := &f.rec.Key
+	e := f.echo
+	*e = flow.Echo{
+		At: f.m.At, Dir: f.m.Dir, Reply: typ == reply, Family: k.Family, VLAN: k.VLAN,
+		ID: f.u16(p + 4), Seq: f.u16(p + 6),
+		Src: k.Remote, Dst: k.Local,
+	}
+	if f.m.Dir == flow.Tx {
+		e.Src, e.Dst = k.Local, k.Remote
+	}
+	e.PayloadN = uint8(copy(e.Payload[:], f.data[p+8:f.end]))
+	f.hasEcho = true
+}
+
+// fragment handles a frame that carries a part of a packet. The first part is
+// read like a packet and remembered; a later one has the flow of its first.
+func (d *Decoder) fragment(f *frame, id *flow.Key, first bool, proto uint8, p int) {
+	d.stats.Fragments++
+	k := &f.rec.Key
+	k.Proto = proto
+	if !first {
+		if hasUpperPorts(proto, k.Family) && !d.frags.find(id, f.m, k) {
+			d.stats.FragmentsUnknown++
+		}
+		return
+	}
+	d.upper(f, proto, p, true)
+	if hasUpperPorts(proto, k.Family) && f.fault != truncated {
+		d.stats.FragmentsEvicted += d.frags.add(id, f.m, k)
+	}
+}
+
+// hasUpperPorts reports whether a fragment of proto needs its first one: for the
+// ports, or for the protocol behind an extension header.
+func hasUpperPorts(proto uint8, family flow.Family) bool {
+	return proto == flow.ProtoTCP || proto == flow.ProtoUDP || proto == flow.ProtoSCTP || isExtension(proto, family)
+}
+
+// fragKey is the identity of a fragmented packet: the flow's key with the
+// identification in place of the ports. Fragments of one IPv6 packet may name
+// different next headers and only the first one's counts (RFC 8200 4.5), so
+// Proto is no part of it there.
+func fragKey(k *flow.Key, id uint32) flow.Key {
+	fk := *k
+	fk.LocalPort, fk.RemotePort = uint16(id>>16), uint16(id)
+	if k.Family == flow.FamilyIPv6 {
+		fk.Proto = 0
+	}
+	return fk
+}
+
