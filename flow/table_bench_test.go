@@ -1,0 +1,116 @@
+package flow
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// BenchmarkTable is the update of the table, against a plain Go map with the
+// same records in the same run. One operation is one record.
+func BenchmarkTable(b *testing.B) {
+	for _, flows := range []int{1, 1000, 10_000, 1_000_000} {
+		rs := shuffled(flows)
+		b.Run(fmt.Sprintf("flows=%d/table", flows), func(b *testing.B) {
+			tb := NewTable(TableConfig{})
+			tb.Begin(0)
+			tb.Add(rs)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; {
+				for i := 0; i < len(rs) && n < b.N; i += batchLen {
+					end := min(i+batchLen, len(rs))
+					tb.Add(rs[i:end])
+					n += end - i
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("flows=%d/gomap", flows), func(b *testing.B) {
+			m := map[Key]*[2]Counters{}
+			add := func(r *Record) {
+				v := m[r.Key]
+				if v == nil {
+					v = new([2]Counters)
+					m[r.Key] = v
+				}
+				v[r.Dir].Bytes += r.Bytes
+				v[r.Dir].Packets += uint64(r.Packets)
+			}
+			for i := range rs {
+				add(&rs[i])
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := range b.N {
+				add(&rs[n%len(rs)])
+			}
+		})
+	}
+}
+
+// shuffled returns records of so many flows in random order, at least 64 000 of
+// them.
+func shuffled(flows int) []Record {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	rs := make([]Record, max(flows, 64_000))
+	for i := range rs {
+		rs[i] = testRecord(0, i%flows, Direction(i&1), 1514, 1)
+	}
+	rnd.Shuffle(len(rs), func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
+	return rs
+}
+
+// BenchmarkTableGrow fills a table with a million flows. longest-us is the
+// longest single Add of 64 records: there is no rehash of everything in it.
+func BenchmarkTableGrow(b *testing.B) {
+	rs := records(1_000_000)
+	var longest time.Duration
+	for b.Loop() {
+		tb := NewTable(TableConfig{})
+		tb.Begin(0)
+		for i := 0; i < len(rs); i += batchLen {
+			begin := time.Now()
+			tb.Add(rs[i:min(i+batchLen, len(rs))])
+			longest = max(longest, time.Since(begin))
+		}
+	}
+	b.ReportMetric(float64(longest.Microseconds()), "longest-us")
+}
+
+// BenchmarkCloseSlot closes a slot in which so many flows were touched, with
+// the default budget; Add is not counted.
+func BenchmarkCloseSlot(b *testing.B) {
+	for _, tt := range []struct {
+		touched, known int
+		name           string
+		size           func(i int) uint64
+	}{
+		{3000, 3000, "all-fit", func(i int) uint64 { return uint64(60 + i) }},
+		{20_000, 20_000, "spread", func(i int) uint64 { return uint64(60 + i*i) }},
+		{65_536, 65_536, "spread", func(i int) uint64 { return uint64(60 + i*i) }},
+		{65_536, 65_536, "all-equal", func(i int) uint64 { return 60 }},
+		{65_536, 1_000_000, "spread-in-1M", func(i int) uint64 { return uint64(60 + i*i) }},
+	} {
+		b.Run(fmt.Sprintf("touched=%d/%s", tt.touched, tt.name), func(b *testing.B) {
+			tb := NewTable(TableConfig{})
+			tb.Begin(0)
+			rs := shuffled(tt.known)
+			tb.Add(rs)
+			tb.CloseSlot(slotAt(0))
+			rs = rs[:tt.touched]
+			for i := range rs {
+				rs[i].Bytes = tt.size(i)
+			}
+			b.ReportAllocs()
+			var n int
+			for b.Loop() {
+				b.StopTimer()
+				tb.Add(rs)
+				n++
+				b.StartTimer()
+				tb.CloseSlot(slotAt(n))
+			}
+		})
+	}
+}
