@@ -40,9 +40,11 @@ func (f *frame) has(n int) bool {
 	if n <= f.end {
 		return true
 	}
-	f.fault = malformed
-	if n <= f.wire {
-		f.fault = truncated
+	if f.fault == sound {
+		f.fault = malformed
+		if n <= f.wire {
+			f.fault = truncated
+		}
 	}
 	return false
 }

@@ -80,7 +80,7 @@ func (d *Decoder) fragment(f *frame, id *flow.Key, first bool, proto uint8, p in
 		return
 	}
 	d.upper(f, proto, p, true)
-	if hasUpperPorts(proto, k.Family) && f.fault != truncated {
+	if hasUpperPorts(proto, k.Family) && f.l4 != 0 && f.l4+4 <= f.end {
 		d.stats.FragmentsEvicted += d.frags.add(id, f.m, k)
 	}
 }
@@ -103,4 +103,3 @@ func fragKey(k *flow.Key, id uint32) flow.Key {
 	}
 	return fk
 }
-
