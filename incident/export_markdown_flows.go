@@ -1,0 +1,122 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// mdRow is a flow that is shown, with the direction it stands in.
+type mdRow struct {
+	dir   string
+	class int // place of its class in the order of change
+	flow  *FlowRow
+}
+
+// mdFlows is the table of the top flows of each direction and class, in at most
+// max lines.
+func mdFlows(in *Incident, max int) []string {
+	const around = 4 + 1 + 2 // heading, fences, blank line; head of the table; what is not shown
+	classes := mdClasses(in)
+	rows := mdTop(in, max-around-len(classes))
+	t := textTable{align: "lrrrrlllrl"}
+	t.add("dir", "rate", "usual", "change", "share", "class", "link", "proto", "vlan", "flow")
+	for _, r := range rows {
+		f := r.flow
+		dir, vlan := "in", ""
+		if r.dir == "tx" {
+			dir = "out"
+		}
+		if f.VLAN != 0 {
+			vlan = fmt.Sprint(f.VLAN)
+		}
+		t.add(dir, Rate(f.Bps), rate(f.BaselineBps), change(f.DeltaBps), Percent(f.Share), f.Class, f.Link, f.Proto, vlan, flowEnds(f, r.dir))
+	}
+	return fence("Top flows, by change", slices.Concat(t.lines(), mdRest(in, rows), classes))
+}
+
+// mdTop picks at most max rows: first the largest change of each direction and
+// class, then the second of each, up to mdTopFlows. It returns them in reading
+// order: in before out, by class, by rank.
+func mdTop(in *Incident, max int) []mdRow {
+	type group struct{ rows []mdRow }
+	var groups []*group
+	index := map[string]*group{}
+	order := map[string]int{}
+	for _, d := range []string{"rx", "tx"} {
+		rows := mdDirection(in, d)
+		for i := range rows {
+			f := &rows[i]
+			if _, ok := order[f.Class]; !ok {
+				order[f.Class] = len(order)
+			}
+			g := index[d+f.Class]
+			if g == nil {
+				g = new(group)
+				index[d+f.Class] = g
+				groups = append(groups, g)
+			}
+			g.rows = append(g.rows, mdRow{d, order[f.Class], f})
+		}
+	}
+	slices.SortStableFunc(groups, func(a, b *group) int { return a.rows[0].class - b.rows[0].class })
+	var out []mdRow
+	for level := range mdTopFlows {
+		for _, g := range groups {
+			if level < len(g.rows) && len(out) < max {
+				out = append(out, g.rows[level])
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b mdRow) int {
+		if a.dir != b.dir {
+			return strings.Compare(a.dir, b.dir)
+		}
+		return a.class - b.class
+	})
+	return out
+}
+
+func mdDirection(in *Incident, dir string) []FlowRow {
+	if dir == "tx" {
+		return in.Flows.Tx
+	}
+	return in.Flows.Rx
+}
+
+// mdRest says what the shown rows leave out, two lines.
+func mdRest(in *Incident, shown []mdRow) []string {
+	var out []string
+	for _, d := range []struct {
+		dir, word string
+		other     uint64
+	}{{"rx", "in", in.Flows.Other.Rx.Bytes}, {"tx", "out", in.Flows.Other.Tx.Bytes}} {
+		rows, bytes := mdDirection(in, d.dir), d.other
+		n := len(rows)
+		for i := range rows {
+			bytes += rows[i].Bytes
+		}
+		for _, r := range shown {
+			if r.dir == d.dir {
+				n, bytes = n-1, bytes-r.flow.Bytes
+			}
+		}
+		out = append(out, fmt.Sprintf("%-3s  not shown: %s, in %d more rows of flows.csv and in smaller flows", d.word, Bytes(bytes), n))
+	}
+	return out
+}
+
+// mdClasses is one line with the classes' shares, or none.
+func mdClasses(in *Incident) []string {
+	const most = 6
+	var s []string
+	for i := range in.Classes[:min(most, len(in.Classes))] {
+		c := &in.Classes[i]
+		s = append(s, fmt.Sprintf("%s in %s (usual %s) out %s (usual %s)", fenced(c.Name, mdMaxName),
+			ratio(c.Rx.Share), ratio(c.Rx.BaselineShare), ratio(c.Tx.Share), ratio(c.Tx.BaselineShare)))
+	}
+	if len(s) == 0 {
+		return nil
+	}
+	return []string{"classes: " + strings.Join(s, "; ")}
+}

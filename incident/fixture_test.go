@@ -1,0 +1,120 @@
+package incident
+
+import "time"
+
+var fixtureZone = time.FixedZone("", 8*3600)
+
+func number(v float64) *float64 { return &v }
+func speed(v uint64) *uint64    { return &v }
+func integer(v int) *int        { return &v }
+
+func millis(v float64) *Millis {
+	m := Millis(v)
+	return &m
+}
+
+// fixtureAt is a time of the fixed incident: ms after 01:47:20 (+08:00).
+func fixtureAt(ms float64) time.Time {
+	return time.Date(2026, 11, 22, 1, 47, 20, 0, fixtureZone).Add(time.Duration(ms * 1e6))
+}
+
+// richIncident is a storage burst on one of two members: every part is filled.
+// Its numbers agree: 900 ms window, bytes x 8 / 0.9 s = bps.
+func richIncident() *Incident {
+	in := &Incident{Schema: Schema, ID: "20261121T174720.962Z-10.1.16.55", Host: "nc1", Version: "0.1.0", Engine: "tpacket"}
+	peak := fixtureAt(830)
+	in.Trigger = Trigger{Kind: KindRTT, Target: "10.1.16.55", Member: "eth0", ReplyMember: "eth0", Seq: 110, N: 65646, Sent: fixtureAt(962),
+		RTT: millis(120.4), Baseline: millis(0.21), Threshold: millis(20.21), Rule: "median + 20 ms"}
+	in.Window = Window{fixtureAt(400), fixtureAt(1300)}
+	in.Baseline = BaseWindow{fixtureAt(-29600), fixtureAt(400), 30}
+	in.Links = []LinkPart{
+		{Name: "eth0", Bond: "bond0", SpeedBps: speed(10e9), State: "up", Coverage: number(0.998), CaptureDrops: 7,
+			Rx:  LinkDir{1_092_375_000, 730_000, 9.71e9, number(2.2e9), 9.98e9, &peak, number(310), number(0.971)},
+			Tx:  LinkDir{123_750_000, 120_000, 1.1e9, number(0.82e9), 1.3e9, &peak, number(0), number(0.11)},
+			NIC: &NICPart{RxMissed: 120, SoftnetSqueezed: 3}},
+		{Name: "eth1", Bond: "bond0", SpeedBps: speed(10e9), State: "up", Coverage: number(0.999),
+			Rx: LinkDir{247_500_000, 180_000, 2.2e9, number(2.1e9), 2.61e9, &peak, number(0), number(0.22)},
+			Tx: LinkDir{114_750_000, 90_000, 1.02e9, number(1e9), 1.2e9, &peak, number(0), number(0.102)}},
+	}
+	in.Classes = []ClassPart{
+		{"storage", ClassDir{1_120_000_000, number(0.836), number(0.4)}, ClassDir{136_000_000, number(0.57), number(0.5)}},
+		{"unknown", ClassDir{219_875_000, number(0.164), number(0.6)}, ClassDir{102_500_000, number(0.43), number(0.5)}},
+	}
+	in.Flows = richFlows()
+	in.Path = PathPart{Own: &OwnPath{millis(0.02), millis(120.38), millis(0.05)}, VerdictSegment: "physical network"}
+	in.Pings = []PingPart{
+		{Target: "10.1.16.55", Member: "eth0", Sent: 109, RTTMax: millis(120.4), Baseline: millis(0.21),
+			RTT: [][2]*Millis{{millis(-100), millis(0.21)}, {millis(0), millis(120.4)}, {millis(100), nil}}},
+		{Target: "fd00:10:1:16::55", Member: "eth1", Sent: 109, Lost: 1, RTTMax: millis(0.34), Baseline: millis(0.2)},
+	}
+	in.Series = Series{fixtureAt(-4600), 10, []SeriesLink{{"eth0", []uint64{0, 12475000, 12470000}, []uint64{1, 2, 3}}, {"eth1", []uint64{4}, nil}}}
+	in.Bond = []BondPart{{"bond0", "802.3ad", "layer3+4", []MemberPart{{"eth0", "active", "up", 1, integer(63)}, {"eth1", "active", "up", 1, nil}}}}
+	in.Verdict = Verdict{Cause: "storage", Link: "eth0", Direction: "rx", Confidence: "high",
+		Sentence: "Echo 110 to 10.1.16.55 by eth0 took 120.4 ms (usual 0.21): eth0 in ran at 97% for 310 ms, and storage grew by 6.60 Gbit/s.",
+		Evidence: []string{"eth0 in: 9.71 Gbit/s, usual 2.20, over 90 % busy for 310 ms", "120.38 ms on the wire, 0.02 ms in this host", "eth1 had room (22%)"},
+		Advice:   "look at the storage task that began at 01:47:20 on 10.1.16.71"}
+	in.Self = SelfPart{SuppressedIncidents: 1}
+	in.Number = 3
+	return in
+}
+
+func richFlows() FlowPart {
+	row := func(rank int, link, class, why, local, remote string, bps, base float64) FlowRow {
+		return FlowRow{Rank: rank, Link: link, Class: class, Why: why, Proto: "tcp", Local: local, Remote: remote,
+			Bytes: uint64(bps * 0.9 / 8), Frames: uint64(bps*0.9/8) / 1500, Bps: bps, BaselineBps: &base, DeltaBps: number(bps - base), Share: bps / 9.71e9}
+	}
+	const store = "port 9422 (--storage 9422)"
+	v6 := row(4, "eth1", "unknown", "", "[2001:db8:40:7:1234:5678:9abc:def0]:5201", "[2001:db8:40:7:1234:5678:9abc:1c3]:33004", 0.21e9, 0.2e9)
+	v6.VLAN = 200
+	arp := FlowRow{Rank: 5, Link: "eth1", Class: "control", Why: "arp", Proto: "arp", Local: "02:00:00:00:00:01", Remote: "ff:ff:ff:ff:ff:ff", Bytes: 60, Frames: 1, Bps: 533.333}
+	f := FlowPart{
+		Rx: []FlowRow{
+			row(1, "eth0", "storage", store, "10.1.16.165:9422", "10.1.16.71:40112", 6.81e9, 0.21e9),
+			row(2, "eth0", "storage", store, "10.1.16.165:9422", "10.1.16.72:51036", 1.9e9, 0.2e9),
+			row(3, "eth0", "unknown", "", "10.1.16.165:22", "10.1.16.9:50122", 1.2e6, 1.1e6),
+			v6, arp},
+		Tx: []FlowRow{
+			row(1, "eth1", "storage", store, "10.1.16.165:41822", "10.1.16.73:9422", 0.61e9, 0.2e9),
+			row(2, "eth1", "unknown", "", "192.168.40.18:443", "192.168.47.127:51220", 0.39e9, 0.41e9)},
+	}
+	f.Other.Rx.Bytes, f.Other.Tx.Bytes = 88_000_000, 31_000_000
+	return f
+}
+
+// minimalIncident is frozen by hand in the first second: nearly nothing is known.
+func minimalIncident() *Incident {
+	return &Incident{Schema: Schema, ID: "20261121T174720.962Z-manual", Host: "nc1", Version: "0.1.0", Engine: "tpacket",
+		Trigger: Trigger{Kind: KindManual, Sent: fixtureAt(962)},
+		Window:  Window{fixtureAt(400), fixtureAt(1200)},
+		Links:   []LinkPart{{Name: "ens3"}},
+		Path:    PathPart{VerdictSegment: "unknown"},
+		Verdict: Verdict{Cause: CauseUnknown, Confidence: "low", Sentence: "Frozen by hand; there is no baseline to judge by."}}
+}
+
+// hostileIncident has every foreign string written by somebody who wants to
+// break the reader.
+func hostileIncident() *Incident {
+	const evil = "```\n# owned\n~~~ [x](http://e) <script>alert(1)</script> <http://e> | \x1b]52;c;aGk=\x07\u202e\u009b2J\xff $(reboot)"
+	in := richIncident()
+	in.ID, in.Host, in.Version, in.Engine = evil, evil, evil, evil
+	in.Trigger.Target, in.Trigger.Member, in.Trigger.ReplyMember, in.Trigger.Rule = evil, evil, evil+"2", evil
+	for i := range in.Links {
+		in.Links[i].Name, in.Links[i].Bond, in.Links[i].State = evil, evil, evil
+	}
+	for i := range in.Classes {
+		in.Classes[i].Name = evil
+	}
+	for _, rows := range [][]FlowRow{in.Flows.Rx, in.Flows.Tx} {
+		for i := range rows {
+			f := &rows[i]
+			f.Link, f.Class, f.Why, f.Proto, f.Local, f.Remote = evil, evil, evil, evil, evil, evil
+		}
+	}
+	for i := range in.Pings {
+		in.Pings[i].Target, in.Pings[i].Member = evil, evil
+	}
+	in.Bond[0].Name, in.Bond[0].Mode, in.Bond[0].Policy, in.Bond[0].Members[0].Name = evil, evil, evil, evil
+	in.Path.VerdictSegment = evil
+	in.Verdict = Verdict{Cause: evil, Link: evil, Direction: evil, Confidence: evil, Sentence: evil, Evidence: []string{evil, evil}, Advice: evil}
+	return in
+}
