@@ -2,6 +2,7 @@ package link
 
 import (
 	"net/netip"
+	"slices"
 
 	"spiketop/flow"
 )
@@ -57,9 +58,10 @@ type PortInfo struct {
 	Partner    int    // LACP partner port state bits, -1 = unknown
 }
 
-// Route is a default route.
+// Route is a default route, or one next hop of it if it has several.
 type Route struct {
 	Family  flow.Family
+	Table   uint32     // 254 is the main table
 	Oif     int        // ifindex of the device it leaves by
 	Gateway netip.Addr // invalid: the route is on-link
 	Metric  uint32     // lower is preferred
@@ -71,11 +73,47 @@ type Address struct {
 	Prefix  netip.Prefix // the address itself with the length of its network
 }
 
-// State is what a look at the host's network found. It is not changed after
-// [Read] has returned it, so any goroutine may read it.
+// State is what a look at the host's network found. It is not changed once it
+// was returned, so any goroutine may read it.
 type State struct {
 	Devices   []Device  // by ifindex
-	Routes    []Route   // default routes of the main table, best first, IPv4 before IPv6
+	Routes    []Route   // default routes: IPv4 before IPv6, the main table before others, the lowest metric first
 	Addresses []Address // own addresses
 	OwnSysfs  bool      // sysfs shows this network namespace; false: speed and order of members are unknown
+}
+
+// Up reports whether d can carry traffic: switched on, with carrier, not
+// operationally down. The "unknown" of veth, tap and lo is up.
+func (d *Device) Up() bool {
+	const notPresent, down, lowerLayerDown = 1, 2, 3 // IF_OPER_*, linux/if.h
+	switch d.Oper {
+	case notPresent, down, lowerLayerDown:
+		return false
+	}
+	return d.AdminUp && d.Carrier
+}
+
+// Device returns the device with this ifindex, or nil.
+func (s *State) Device(ifindex int) *Device {
+	i, ok := slices.BinarySearchFunc(s.Devices, ifindex, func(d Device, x int) int { return d.Ifindex - x })
+	if !ok {
+		return nil
+	}
+	return &s.Devices[i]
+}
+
+// Named returns the device with this name or, if none has it, this alternative
+// name; or nil.
+func (s *State) Named(name string) *Device {
+	for i := range s.Devices {
+		if s.Devices[i].Name == name {
+			return &s.Devices[i]
+		}
+	}
+	for i := range s.Devices {
+		if slices.Contains(s.Devices[i].AltNames, name) {
+			return &s.Devices[i]
+		}
+	}
+	return nil
 }
