@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+	"time"
+
+	"spiketop/capture/link"
+	"spiketop/flow"
+	"spiketop/incident"
+	"spiketop/probe"
+)
+
+// eventSchema is the "schema" of the start event.
+const eventSchema = "spiketop.event/1"
+
+// events writes one JSON object a line to every writer (headless's standard
+// output, --json-log). Any goroutine may call it. After the first failed write
+// to a writer nothing more is written to it and err is set.
+type events struct {
+	mu  sync.Mutex
+	out []io.Writer
+	err error
+}
+
+// emit writes one event; v is one of the structs below.
+func (e *events) emit(v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("event %T: %v", v, err)) // our own structs
+	}
+	b = append(b, '\n')
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	kept := e.out[:0]
+	for _, w := range e.out {
+		if _, err := w.Write(b); err != nil {
+			e.err = fmt.Errorf("write events: %w", err)
+			continue
+		}
+		kept = append(kept, w)
+	}
+	e.out = kept
+}
+
+// failed returns the first write error.
+func (e *events) failed() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+type eventHead struct {
+	Event string    `json:"event"`
+	At    time.Time `json:"at"`
+}
+
+type startEvent struct {
+	eventHead
+	Schema  string        `json:"schema"`
+	Version string        `json:"version"`
+	Host    string        `json:"host"`
+	Engine  string        `json:"engine"`
+	NICs    []startNIC    `json:"nics"`
+	Targets []startTarget `json:"targets"`
+}
+
+type startNIC struct {
+	Name     string  `json:"name"`
+	Bond     string  `json:"bond,omitempty"`
+	SpeedBps *uint64 `json:"speed_bps"`
+	Why      string  `json:"why"`
+}
+
+type startTarget struct {
+	Target string `json:"target"`
+	Reason string `json:"reason"`
+}
+
+type targetEvent struct {
+	eventHead
+	startTarget
+	Trouble string `json:"trouble,omitempty"`
+}
+
+type spikeEvent struct {
+	eventHead
+	Target      string           `json:"target"`
+	Member      string           `json:"member"`
+	Seq         uint16           `json:"seq"`
+	Kind        string           `json:"kind"`
+	Outstanding *incident.Millis `json:"outstanding_ms"`
+	RTT         *incident.Millis `json:"rtt_ms"`
+	Threshold   *incident.Millis `json:"threshold_ms"`
+}
+
+type incidentEvent struct {
+	eventHead
+	ID      string           `json:"id"`
+	Dir     string           `json:"dir"`
+	Verdict incident.Verdict `json:"verdict"`
+}
+
+type linkEvent struct {
+	eventHead
+	link.Change
+}
+
+type lostEvent struct {
+	eventHead
+	What  string `json:"what"` // ring, samples or incidents
+	Link  string `json:"link,omitempty"`
+	Count uint64 `json:"count"`
+}
+
+type noteEvent struct {
+	eventHead
+	Text string `json:"text"`
+}
+
+type summaryEvent struct {
+	eventHead
+	Links []summaryLink `json:"links"`
+	Pings []summaryPing `json:"pings"`
+}
+
+type summaryLink struct {
+	Name     string   `json:"name"`
+	State    string   `json:"state"`
+	RxBps    float64  `json:"rx_bps"`
+	TxBps    float64  `json:"tx_bps"`
+	Coverage *float64 `json:"coverage"`
+	Drops    uint64   `json:"drops"`
+}
+
+type summaryPing struct {
+	Target  string           `json:"target"`
+	Member  string           `json:"member"`
+	P50     *incident.Millis `json:"p50_ms"`
+	P99     *incident.Millis `json:"p99_ms"`
+	Jitter  *incident.Millis `json:"jitter_ms"`
+	Loss    float64          `json:"loss"`
+	Unknown int64            `json:"unknown"`
+	Trouble string           `json:"trouble,omitempty"`
+}
+
+type stopEvent struct {
+	eventHead
+	Seconds    float64 `json:"seconds"`
+	Incidents  int     `json:"incidents"`
+	Suppressed int     `json:"suppressed"`
+}
+
+func newStart(at time.Time, w *flow.World, why map[flow.LinkID]string, targets []probe.Target) startEvent {
+	e := startEvent{eventHead: eventHead{"start", at}, Schema: eventSchema, Version: version(), Host: w.Host, Engine: engine,
+		NICs: []startNIC{}, Targets: []startTarget{}}
+	for i := range w.Links {
+		l := &w.Links[i]
+		e.NICs = append(e.NICs, startNIC{l.Name, l.Bond, known(l.SpeedBps), why[l.ID]})
+	}
+	for _, t := range targets {
+		e.Targets = append(e.Targets, startTarget{t.Name, t.Reason})
+	}
+	return e
+}
+
+// newSummary is the ten-second line: rates over the last 10 s.
+func newSummary(f *incident.Frame) summaryEvent {
+	const tenSeconds = 1 // index in incident.Windows
+	e := summaryEvent{eventHead: eventHead{"summary", f.Wall}, Links: []summaryLink{}, Pings: []summaryPing{}}
+	for i := range f.Links {
+		l := &f.Links[i]
+		s := summaryLink{Name: l.Link.Name, State: l.Link.State.String(), Drops: l.Drops,
+			RxBps: math.Round(l.Rate[flow.Rx][tenSeconds]), TxBps: math.Round(l.Rate[flow.Tx][tenSeconds])}
+		if !math.IsNaN(l.Coverage) {
+			s.Coverage = &l.Coverage
+		}
+		e.Links = append(e.Links, s)
+	}
+	for i := range f.Pings {
+		p := &f.Pings[i]
+		e.Pings = append(e.Pings, summaryPing{Target: p.Target.Name, Member: p.Member, P50: incident.MillisOf(p.Stats.P50),
+			P99: incident.MillisOf(p.Stats.P99), Jitter: incident.MillisOf(p.Stats.Jitter), Loss: p.Stats.Loss, Unknown: p.Stats.Unknown, Trouble: p.Target.Trouble})
+	}
+	return e
+}
+
+func known(speed uint64) *uint64 {
+	if speed == 0 {
+		return nil
+	}
+	return &speed
+}

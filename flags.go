@@ -1,0 +1,231 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"spiketop/flow"
+)
+
+// options is the command line of the live monitor and of headless, checked.
+type options struct {
+	nics      []string
+	pings     []string
+	noPing    bool
+	interval  time.Duration     // between two echoes to a target
+	spike     time.Duration     // fixed freeze threshold, 0 = auto
+	rules     []flow.Rule       // --storage
+	linkSpeed map[string]uint64 // bit/s by NIC name
+	maxFlows  int               // a NIC
+	incidents string            // directory, "" = the default of this user
+	keep      int
+	hold      time.Duration // 0 = a frozen screen stays
+	runFor    time.Duration // 0 = until the person quits
+	filter    string
+	sysfs     string
+	procfs    string
+	jsonLog   string
+	theme     string
+	scale     uint64 // bit/s of a full rate bar, 0 = the link's speed
+}
+
+// rawFlags is what cobra fills in, before it is checked.
+type rawFlags struct {
+	options
+	spike, hold, runFor, interval string
+	storage, linkSpeed            []string
+	iface, netFilter, scale       string
+	seconds                       int
+	text                          bool
+	ignored                       bool
+}
+
+const spikeAuto = "auto"
+
+// bindFlags declares the flags that the live monitor and headless share.
+func bindFlags(cmd *cobra.Command, r *rawFlags) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&r.pings, "ping", nil, "ping `HOST` (repeatable); default: the gateway and the busiest on-link peer")
+	f.BoolVar(&r.noPing, "no-ping", false, "do not ping anything")
+	f.StringVar(&r.interval, "ping-interval", "100ms", "time between two echoes")
+	f.StringVar(&r.spike, "spike", spikeAuto, "freeze above this RTT: `auto|DURATION`")
+	f.StringArrayVar(&r.storage, "storage", nil, "what is storage traffic: `PORT|PORT-PORT|CIDR` (repeatable)")
+	f.StringArrayVar(&r.linkSpeed, "link-speed", nil, "real speed of a NIC: `NIC=RATE`, as eth0=40M (repeatable)")
+	f.IntVar(&r.maxFlows, "max-flows", 1<<20, "flows kept for each NIC")
+	f.StringVar(&r.incidents, "incidents", "", "directory of incidents (as root /var/lib/spiketop/incidents)")
+	f.IntVar(&r.keep, "keep", 200, "incidents kept, oldest go first")
+	f.StringVar(&r.hold, "hold", "30s", "how long a frozen screen stays untouched; 0 = until a key")
+	f.StringVar(&r.runFor, "for", "", "end after this `DURATION`")
+	f.StringVar(&r.filter, "filter", "", "show only flows that match `EXPR` (docs/FILTER.md); evidence never depends on it")
+	f.StringVar(&r.theme, "theme", "dark", "`dark|light` terminal")
+	f.StringVar(&r.sysfs, "sysfs", "/sys", "read bond and NIC state from `DIR`")
+	f.StringVar(&r.procfs, "procfs", "/proc", "read kernel counters from `DIR`")
+	f.StringVar(&r.jsonLog, "json-log", "", "append headless's JSON lines to `FILE` too")
+
+	f.StringVarP(&r.iface, "interface", "i", "", "as in iftop: the `NIC`")
+	f.StringVarP(&r.filter, "filter-code", "f", "", "as in iftop: --filter `EXPR`")
+	f.StringVarP(&r.netFilter, "net-filter", "F", "", "as in iftop: show only flows of `NET/BITS`")
+	f.StringVarP(&r.scale, "max-bandwidth", "m", "", "as in iftop: `RATE` of a full bar")
+	f.BoolVarP(&r.text, "text", "t", false, "as in iftop: no screen (the same as headless)")
+	f.IntVarP(&r.seconds, "seconds", "s", 0, "as in iftop, with -t: end after `N` seconds")
+	for short, name := range map[string]string{"n": "no-names", "N": "port-numbers", "P": "show-ports"} {
+		f.BoolVarP(&r.ignored, name, short, false, "as in iftop; always so here")
+		_ = f.MarkHidden(name)
+	}
+}
+
+// check turns the raw flags into options, or says what is wrong.
+func (r *rawFlags) check(args []string) (*options, error) {
+	o := r.options
+	o.nics = args
+	if r.iface != "" {
+		o.nics = append(o.nics, r.iface)
+	}
+	for _, part := range []func(*options) error{r.checkDurations, r.checkPings, r.checkRules, r.checkSpeeds, r.checkFilter, r.checkLimits} {
+		if err := part(&o); err != nil {
+			return nil, err
+		}
+	}
+	return &o, nil
+}
+
+func (r *rawFlags) checkDurations(o *options) (err error) {
+	if r.spike != spikeAuto {
+		if o.spike, err = duration("spike", r.spike, time.Millisecond, 10*time.Second); err != nil {
+			return err
+		}
+	}
+	if o.interval, err = duration("ping-interval", r.interval, 10*time.Millisecond, 10*time.Second); err != nil {
+		return err
+	}
+	if r.hold == "0" {
+		r.hold = "0s"
+	}
+	if o.hold, err = duration("hold", r.hold, 0, 24*time.Hour); err != nil {
+		return err
+	}
+	if r.seconds < 0 {
+		return usage("", "read -s %d: want a number of seconds", r.seconds)
+	}
+	o.runFor = time.Duration(r.seconds) * time.Second
+	if r.runFor != "" {
+		o.runFor, err = duration("for", r.runFor, 100*time.Millisecond, 10*365*24*time.Hour)
+	}
+	return err
+}
+
+func duration(flag, s string, low, high time.Duration) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, usage("durations look like 60ms, 1.5s or 5m", "read --%s %q: not a duration", flag, s)
+	}
+	if d < low || d > high {
+		return 0, usage("", "read --%s %s: not between %v and %v", flag, s, low, high)
+	}
+	return d, nil
+}
+
+func (r *rawFlags) checkPings(o *options) error {
+	if o.noPing && len(o.pings) > 0 {
+		return usage("leave out one of them", "read flags: --ping and --no-ping contradict each other")
+	}
+	for _, p := range o.pings {
+		if p == "" || len(p) > 253 || strings.ContainsAny(p, " \t\n/") {
+			return usage("give a name or an address, as 10.1.16.55", "read --ping %q: not a host", p)
+		}
+	}
+	return nil
+}
+
+func (r *rawFlags) checkRules(o *options) error {
+	for _, s := range r.storage {
+		rule, err := flow.ParseRule(flow.Storage, s)
+		if err != nil {
+			return usage("", "read --storage %q: %w", s, err)
+		}
+		o.rules = append(o.rules, rule)
+	}
+	return nil
+}
+
+func (r *rawFlags) checkSpeeds(o *options) error {
+	o.linkSpeed = map[string]uint64{}
+	for _, s := range r.linkSpeed {
+		nic, text, ok := strings.Cut(s, "=")
+		rate, err := parseRate(text)
+		if !ok || nic == "" || err != nil {
+			return usage("as --link-speed eth0=40M", "read --link-speed %q: want NIC=RATE", s)
+		}
+		o.linkSpeed[nic] = rate
+	}
+	if r.scale != "" {
+		rate, err := parseRate(r.scale)
+		if err != nil {
+			return usage("as -m 25G", "read -m %q: %w", r.scale, err)
+		}
+		o.scale = rate
+	}
+	return nil
+}
+
+func (r *rawFlags) checkFilter(o *options) error {
+	if r.netFilter != "" {
+		if _, err := netip.ParsePrefix(r.netFilter); err != nil {
+			return usage("as -F 10.1.16.0/24", "read -F %q: not a network", r.netFilter)
+		}
+		both := "net " + r.netFilter
+		if o.filter != "" {
+			both = "(" + o.filter + ") and " + both
+		}
+		o.filter = both
+	}
+	if o.filter == "" {
+		return nil
+	}
+	if _, err := flow.ParseFilter(o.filter); err != nil {
+		return usage("docs/FILTER.md has the language", "read --filter %q: %w", o.filter, err)
+	}
+	return nil
+}
+
+func (r *rawFlags) checkLimits(o *options) error {
+	switch {
+	case o.maxFlows < 1024 || o.maxFlows > 1<<24:
+		return usage("", "read --max-flows %d: not between 1024 and %d", o.maxFlows, 1<<24)
+	case o.keep < 1:
+		return usage("", "read --keep %d: keep at least one incident", o.keep)
+	case o.theme != "dark" && o.theme != "light":
+		return usage("", "read --theme %q: want dark or light", o.theme)
+	}
+	return nil
+}
+
+// parseRate reads a rate in bit/s with an SI unit: 40M, 2.5G, 100000000.
+func parseRate(s string) (uint64, error) {
+	text := strings.TrimSuffix(strings.TrimSuffix(s, "bit/s"), "bit")
+	factor := 1.0
+	if n := len(text); n > 0 {
+		switch text[n-1] {
+		case 'k', 'K':
+			factor, text = 1e3, text[:n-1]
+		case 'm', 'M':
+			factor, text = 1e6, text[:n-1]
+		case 'g', 'G':
+			factor, text = 1e9, text[:n-1]
+		case 't', 'T':
+			factor, text = 1e12, text[:n-1]
+		}
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || v*factor < 1000 || v*factor > 1e14 {
+		return 0, fmt.Errorf("%q is not a rate between 1k and 100T", s)
+	}
+	return uint64(v * factor), nil
+}

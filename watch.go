@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"spiketop/capture"
+	"spiketop/capture/link"
+	"spiketop/flow"
+	"spiketop/incident"
+	"spiketop/probe"
+)
+
+// How often the watch does what is not done on every beat.
+const (
+	frameEvery = 100 * time.Millisecond
+	peersAfter = 5 * time.Second // default targets: the busiest peers are known by then
+)
+
+// watch is the one owner of the pure cores: what arrives from readers, pingers,
+// link watcher and sampler goes through it, in its own goroutine, and what the
+// cores decide is carried out by it.
+type watch struct {
+	s     *session
+	saver *saver
+	set   *probe.Set
+	mon   *incident.Monitor
+	world *flow.World
+	state *link.State
+
+	book    targetBook
+	ids     probe.IDs
+	pingers map[probe.TargetID]context.CancelFunc
+	peers   bool // the busiest peers have been chosen
+
+	start, last, nextFrame flow.Time
+	summary                summaries
+	sealed, suppressed     int
+	dropped                map[probe.TargetID]uint64 // events each pinger has dropped
+	drained                map[flow.LinkID]flow.Time // each link's watermark
+}
+
+func newWatch(s *session, sv *saver) *watch {
+	now := capture.Now()
+	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now, pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{}, drained: map[flow.LinkID]flow.Time{}}
+	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
+	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset()}
+	first := s.watcher.First()
+	w.world.Links, w.world.Bonds = withSpeeds(first.Links, s.o.linkSpeed), first.Bonds
+	w.mon = incident.NewMonitor(incident.Config{Version: version(), Engine: engine, Interval: s.o.interval, Spike: s.o.spike, Zone: time.Local}, now, w.world)
+	return w
+}
+
+// withSpeeds applies --link-speed to a copy of the links.
+func withSpeeds(links []flow.Link, speeds map[string]uint64) []flow.Link {
+	out := append([]flow.Link(nil), links...)
+	for i := range out {
+		if v, ok := speeds[out[i].Name]; ok {
+			out[i].SpeedBps = v
+		}
+	}
+	return out
+}
+
+// run watches until ctx ends, then seals what is open and waits for the disk.
+func (w *watch) run(ctx context.Context) {
+	w.setLinks()
+	if !w.s.o.noPing {
+		w.book.given(w.s.o.pings)
+		if len(w.s.o.pings) == 0 {
+			w.book.gateways(w.state, w.world.Links)
+		}
+	}
+	w.startPingers(ctx)
+	w.s.ev.emit(newStart(w.wall(w.start), w.world, w.s.why, w.book.list))
+	beat := time.NewTicker(loopBeat)
+	defer beat.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case b := <-w.s.batches:
+			w.batch(b)
+		case e := <-w.s.probes:
+			w.event(e)
+		case u := <-w.s.updates:
+			w.update(ctx, u)
+		case c := <-w.s.counters:
+			w.mon.Counters(c)
+		case st := <-w.s.states:
+			w.newState(st)
+		case a := <-w.s.asks:
+			w.ask(a)
+		case d := <-w.saver.done:
+			w.saved(d)
+		case <-beat.C:
+			w.beat(ctx)
+		}
+	}
+	w.finish()
+}
+
+// beat judges. What waits in the channels is taken first: after a stop of this
+// process the answers lie there, and only then what is missing is late.
+func (w *watch) beat(ctx context.Context) {
+	now := capture.Now()
+	if now.Sub(w.last) > loopBeat+lateAfter {
+		w.mon.Late(w.last, now)
+	}
+	w.takeWaiting(ctx)
+	w.checkClock()
+	w.judge(now)
+	w.choosePeers(ctx, now)
+	if w.s.frames != nil && now >= w.nextFrame {
+		w.nextFrame = now.Add(frameEvery)
+		w.publish(w.frame(now))
+	}
+	if w.summary.due(now) {
+		w.s.ev.emit(newSummary(w.frame(now)))
+	}
+	w.last = capture.Now()
+}
+
+func (w *watch) takeWaiting(ctx context.Context) {
+	for {
+		select {
+		case b := <-w.s.batches:
+			w.batch(b)
+		case e := <-w.s.probes:
+			w.event(e)
+		case u := <-w.s.updates:
+			w.update(ctx, u)
+		case c := <-w.s.counters:
+			w.mon.Counters(c)
+		default:
+			return
+		}
+	}
+}
+
+// judge runs both cores and carries out what they decide.
+func (w *watch) judge(now flow.Time) {
+	for _, s := range w.set.Tick(now) {
+		w.mon.Sample(s)
+	}
+	w.carryOut(w.mon.Tick(now), now)
+}
+
+func (w *watch) batch(b *flow.Batch) {
+	for i := range b.Echoes {
+		w.set.Echo(b.Echoes[i])
+	}
+	if b.Lost > 0 {
+		w.set.Lost(b.Link, w.drained[b.Link], b.LostAt)
+		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(b.LostAt)}, "ring", w.linkName(b.Link), b.Lost})
+	}
+	if b.Drained > w.drained[b.Link] {
+		w.drained[b.Link] = b.Drained
+		w.set.Drained(b.Link, b.Drained)
+	}
+	w.mon.Batch(b)
+}
+
+// checkClock makes a World with the new offset when somebody has stepped the
+// clock: wall times change, nothing else.
+func (w *watch) checkClock() {
+	offset, steps := w.s.clock.Sample()
+	if steps == w.world.ClockSteps {
+		return
+	}
+	next := *w.world
+	next.Offset, next.ClockSteps = offset, steps
+	w.setWorld(&next)
+}
+
+func (w *watch) setWorld(next *flow.World) {
+	next.Generation++
+	w.world = next
+	w.mon.SetWorld(capture.Now(), next)
+}
+
+func (w *watch) event(e probe.Event) {
+	w.set.Event(e)
+	if n := e.Dropped - w.dropped[e.Target]; e.Dropped > w.dropped[e.Target] {
+		w.dropped[e.Target] = e.Dropped
+		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(e.At)}, "samples", "", n})
+	}
+	switch e.Kind {
+	case probe.Resolved, probe.Trouble:
+		w.targetsChanged()
+	}
+}
+
+// update takes a new picture of the links.
+func (w *watch) update(ctx context.Context, u link.Update) {
+	next := *w.world
+	next.Links, next.Bonds = withSpeeds(u.Links, w.s.o.linkSpeed), u.Bonds
+	w.setWorld(&next)
+	for _, id := range u.Added {
+		w.addReader(ctx, id)
+	}
+	for i := range next.Links {
+		if r := w.s.readers[next.Links[i].ID]; r != nil {
+			r.Follow(readableIfindex(&next.Links[i]), next.Links[i].Epoch)
+		}
+	}
+	for _, c := range u.Changes {
+		w.mon.LinkChange(u.At, c.Name, c.Change, c.Was, c.Now)
+		w.s.ev.emit(linkEvent{eventHead{"link", w.wall(u.At)}, c})
+	}
+	for _, n := range u.Notes {
+		w.s.say(n)
+	}
+	w.setLinks()
+}
+
+// newState takes a new look at the host's devices and routes: the way to a
+// target may be another one now.
+func (w *watch) newState(st *link.State) {
+	w.state = st
+	w.setLinks()
+	w.targetsChanged()
+}
+
+// readableIfindex is 0 for a device that is gone.
+func readableIfindex(l *flow.Link) int {
+	if l.State == flow.LinkGone {
+		return 0
+	}
+	return l.Ifindex
+}
+
+func (w *watch) addReader(ctx context.Context, id flow.LinkID) {
+	l := w.world.Link(id)
+	if l == nil || w.s.readers[id] != nil {
+		return
+	}
+	if err := w.s.openReader(*l, w.world); err != nil {
+		w.s.say(err.Error())
+		return
+	}
+	w.s.goReader(ctx, w.s.readers[id])
+}
+
+// setLinks tells everybody which links count.
+func (w *watch) setLinks() {
+	var up []flow.LinkID
+	for i := range w.world.Links {
+		if w.world.Links[i].State == flow.LinkUp {
+			up = append(up, w.world.Links[i].ID)
+		}
+	}
+	w.set.SetLinks(up)
+	select {
+	case <-w.s.sampled: // not taken yet: replace it
+	default:
+	}
+	w.s.sampled <- sampleList{w.world.Links, w.state}
+}
+
+func (w *watch) ask(a ask) {
+	if a == askFreeze {
+		w.mon.Freeze(capture.Now())
+	}
+}
+
+// frame builds a picture with the newest statistics.
+func (w *watch) frame(now flow.Time) *incident.Frame {
+	w.mon.SetStats(w.set.Stats())
+	return w.mon.Frame(now)
+}
+
+// publish: newest wins; a slow terminal loses old pictures, not our time.
+func (w *watch) publish(f *incident.Frame) {
+	select {
+	case <-w.s.frames:
+	default:
+	}
+	w.s.frames <- f
+}
+
+func (w *watch) wall(t flow.Time) time.Time { return w.world.Offset.Wall(t).Local() }
+
+func (w *watch) linkName(id flow.LinkID) string {
+	if l := w.world.Link(id); l != nil {
+		return l.Name
+	}
+	return ""
+}
+
+// onLink reports whether a is a neighbour on a captured link.
+func (w *watch) onLink(a netip.Addr) bool {
+	return w.s.netlink.OnLink(w.state, w.world.Links, a)
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"time"
+
+	"spiketop/flow"
+	"spiketop/incident"
+	"spiketop/incident/store"
+	"spiketop/ui/render"
+)
+
+// screenWidth is the width of screen.txt: it must fit a ticket.
+const screenWidth = 120
+
+// carryOut does what the monitor has decided.
+func (w *watch) carryOut(out incident.Output, now flow.Time) {
+	for i := range out.Spikes {
+		sp := &out.Spikes[i]
+		if sp.Suppressed {
+			w.suppressed++
+		}
+		w.s.ev.emit(spikeEvent{eventHead: eventHead{"spike", sp.At}, Target: sp.Target, Member: sp.Member, Seq: sp.Seq, Kind: sp.Kind,
+			Outstanding: incident.MillisOf(sp.Outstanding), RTT: incident.MillisOf(sp.RTT), Threshold: incident.MillisOf(sp.Threshold)})
+	}
+	for _, in := range out.Sealed {
+		w.save(in, w.frame(now))
+	}
+	for _, n := range out.Notes {
+		w.s.ev.emit(noteEvent{eventHead{"note", w.wall(now)}, n})
+	}
+}
+
+// save hands a sealed incident to the saver, with the screen of its moment.
+func (w *watch) save(in *incident.Incident, f *incident.Frame) {
+	job := saveJob{in, func(out io.Writer) error { return render.SnapshotText(out, f, in, screenWidth) }}
+	if !w.saver.put(job) {
+		w.mon.SaveFailed(in.ID, "the queue to the disk is full")
+		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(f.At)}, "incidents", "", 1})
+	}
+}
+
+// saved says what became of an incident.
+func (w *watch) saved(d saved) {
+	if d.err != nil {
+		text := d.err.Error()
+		if errors.Is(d.err, store.ErrDiskFull) {
+			text += ": free some space or choose another directory with --incidents DIR"
+		}
+		w.mon.SaveFailed(d.in.ID, text)
+		w.s.say(fmt.Sprintf("write incident %s: %s", d.in.ID, text))
+		return
+	}
+	w.sealed++
+	w.mon.Saved(d.in.ID, d.dir)
+	w.s.ev.emit(sealedEvent(time.Now(), d.in, filepath.Base(d.dir), d.dir))
+}
+
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"spiketop/capture"
+	"spiketop/flow"
+	"spiketop/incident"
+	"spiketop/probe"
+)
+
+// startPingers starts a pinger for each target that has none.
+func (w *watch) startPingers(ctx context.Context) {
+	for _, t := range w.book.list {
+		if w.pingers[t.ID] != nil {
+			continue
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		w.pingers[t.ID] = cancel
+		p := probe.NewPinger(probe.PingerConfig{Target: t, Interval: w.s.o.interval, Events: w.s.probes, Now: capture.Now, IDs: &w.ids})
+		w.s.tasks.Go(func() {
+			defer cancel()
+			if err := quiet(p.Run(ctx)); err != nil {
+				w.s.fatal(&failure{fmt.Errorf("ping %s: %w", t.Name, err), "run it with sudo, or once: sudo setcap cap_net_raw+ep " + ownPath(), exitPermission})
+			}
+		})
+	}
+	w.set.SetTargets(w.book.list)
+	w.targetsChanged()
+}
+
+// targetsChanged asks again by which NICs the targets are reached and tells both cores.
+func (w *watch) targetsChanged() {
+	learned := w.set.Targets()
+	for i := range learned {
+		t := &learned[i]
+		if !t.Addr.IsValid() {
+			continue
+		}
+		path, err := w.s.netlink.RouteLeavesBy(w.state, w.world.Links, t.Addr)
+		captured := err == nil && len(path.Links) > 0
+		if !captured && t.Captured || !captured && w.book.list[i].Reason == "--ping" {
+			w.s.say(fmt.Sprintf("ping %s: its route does not leave by a captured NIC: RTT is measured in user space", t.Name))
+		}
+		t.Captured = captured
+		w.book.list[i].Addr, w.book.list[i].Captured = t.Addr, captured
+		if !captured && w.book.list[i].Reason == "--ping" {
+			w.book.list[i].Reason = "--ping; not through a captured NIC, so measured in user space"
+		}
+		t.Reason = w.book.list[i].Reason
+	}
+	w.set.SetTargets(w.book.list)
+	w.mon.SetTargets(learned)
+}
+
+// choosePeers adds the busiest peers as default targets, once there has been
+// some traffic.
+func (w *watch) choosePeers(ctx context.Context, now flow.Time) {
+	if w.peers || w.s.o.noPing || len(w.s.o.pings) > 0 || now.Sub(w.start) < peersAfter {
+		return
+	}
+	w.peers = true
+	w.addPeers(ctx, w.frame(now))
+}
+
+// addPeers adds the busiest on-link TCP peer of each bond or NIC.
+func (w *watch) addPeers(ctx context.Context, f *incident.Frame) {
+	before := len(w.book.list)
+	for _, group := range groups(w.world.Links) {
+		if peer, ok := busiestPeer(f, group, w.onLink); ok {
+			w.book.add(probe.Target{Name: peer.String(), Addr: peer, Reason: peerReason(group), Captured: true})
+		}
+	}
+	for _, t := range w.book.list[before:] {
+		w.s.ev.emit(targetEvent{eventHead{"target", w.wall(f.At)}, startTarget{t.Name, t.Reason}, ""})
+	}
+	if len(w.book.list) > before {
+		w.startPingers(ctx)
+	}
+}
+
+// finish seals what is open and waits for the disk.
+func (w *watch) finish() {
+	now := capture.Now()
+	w.takeWaiting(context.Background())
+	w.judge(now)
+	w.carryOut(w.mon.Close(now), now)
+	close(w.saver.jobs)
+	for d := range w.saver.done {
+		w.saved(d)
+	}
+	w.s.ev.emit(stopEvent{eventHead{"stop", w.wall(now)}, seconds(now.Sub(w.start)), w.sealed, w.suppressed})
+}
