@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"spiketop/testdata/netlab"
+)
+
+// terminal is a tmux server of the test's own with one window.
+type terminal struct {
+	t      testing.TB
+	socket string
+}
+
+// newTerminal runs a shell command line in a terminal of the given size.
+func newTerminal(t testing.TB, width, height int, command string) *terminal {
+	t.Helper()
+	netlab.NeedTool(t, "tmux", "tmux")
+	term := &terminal{t, filepath.Join(t.TempDir(), "tmux")}
+	term.tmux("-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), command+`; echo "exit status $?"; stty -a | grep -o ' echo '; exec sleep 1000`)
+	t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.socket, "kill-server").Run() })
+	return term
+}
+
+func (term *terminal) tmux(args ...string) string {
+	term.t.Helper()
+	cmd := exec.Command("tmux", append([]string{"-u", "-S", term.socket}, args...)...)
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LANG=C.UTF-8", "LC_ALL=C.UTF-8")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		term.t.Fatalf("tmux %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func (term *terminal) screen() string      { return term.tmux("capture-pane", "-p") }
+func (term *terminal) keys(keys ...string) { term.tmux(append([]string{"send-keys"}, keys...)...) }
+
+// wait waits until the screen matches, and returns it.
+func (term *terminal) wait(pattern string, patience time.Duration) string {
+	term.t.Helper()
+	re := regexp.MustCompile(pattern)
+	var s string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if s = term.screen(); re.MatchString(s) {
+			return s
+		}
+	}
+	term.t.Fatalf("the screen never showed %q in %v:\n%s", pattern, patience, s)
+	return ""
+}
+
+// live is the command line of the live monitor in a namespace.
+func live(t testing.TB, ns *netlab.NS, args ...string) string {
+	words := append([]string{"ip", "netns", "exec", ns.Name, binary(t), "--incidents", filepath.Join(t.TempDir(), "incidents")}, args...)
+	return strings.Join(words, " ")
+}
+
+// TestScreen drives the whole program in a terminal: live, freeze, snapshot and
+// back, and compares what it shows with what headless says of the same burst.
+func TestScreen(t *testing.T) {
+	l := newBurstLab(t, netlab.Options{})
+	h := startHeadless(t, l.NC1, labFlags...)
+	term := newTerminal(t, 160, 48, live(t, l.NC1, labFlags...))
+	s := term.wait(`10\.1\.19\.72:40210`, 20*time.Second)
+	for _, want := range []string{"eth0", "eth1", "40M", "LIVE", "coverage", farHost, "100ms", "q quit"} {
+		if !strings.Contains(s, want) {
+			t.Errorf("the live screen does not show %q:\n%s", want, s)
+		}
+	}
+	time.Sleep(6 * time.Second)
+	if _, _, _, err := l.burst.Burst(400 * time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	s = term.wait(`FROZEN #1`, 10*time.Second)
+	if !strings.Contains(s, l.burst.Local) {
+		t.Errorf("the frozen screen does not show the burst's flow %s:\n%s", l.burst.Local, s)
+	}
+	e := h.wait("incident", 1, 20*time.Second)[0]
+	in := readIncident(t, e)
+	term.keys("Enter")
+	s = term.wait(`INCIDENT #1`, 5*time.Second)
+	ms := fmt.Sprintf("%.0f", float64(*in.Trigger.RTT)/10) // hundreds and tens of ms: the two programs send different echoes
+	t.Logf("headless: %.1f ms, %s\n%s", float64(*in.Trigger.RTT), ms, s)
+	for _, want := range []string{l.burst.Local, "9422", "STORAGE", "eth0", farHost} {
+		if !strings.Contains(s, want) {
+			t.Errorf("the snapshot does not show %q", want)
+		}
+	}
+	term.keys("Escape")
+	s = term.wait(`LIVE`, 5*time.Second)
+	if strings.Contains(s, "INCIDENT #1") {
+		t.Errorf("Esc did not return to live:\n%s", s)
+	}
+	term.keys("?")
+	term.wait(`(?i)freeze`, 5*time.Second)
+	term.keys("Escape")
+	term.tmux("resize-window", "-x", "80", "-y", "24")
+	term.wait(`eth0 \(1/2\)`, 5*time.Second)
+	term.keys("Tab")
+	term.wait(`eth1 \(2/2\)`, 5*time.Second)
+	term.keys("q")
+	s = term.wait(`exit status 0`, 10*time.Second)
+	if !strings.Contains(s, "echo") {
+		t.Errorf("the terminal was not restored:\n%s", s)
+	}
+}
+
+// TestTerminalRestored: after a signal the terminal is as it was.
+func TestTerminalRestored(t *testing.T) {
+	ns := netlab.NewNS(t, "restore")
+	peer := netlab.NewNS(t, "rpeer")
+	netlab.Veth(t, ns, "eth0", peer, "p0")
+	ns.IP("addr add 10.1.16.165/24 dev eth0")
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		term := newTerminal(t, 120, 40, live(t, ns, "--no-ping", "eth0"))
+		term.wait("LIVE", 20*time.Second)
+		netlab.Run(t, "ip", "netns", "exec", ns.Name, "sh", "-c", fmt.Sprintf("for p in $(ip netns pids %s); do [ \"$(readlink /proc/$p/exe)\" = %s ] && kill -%d $p; done; true", ns.Name, binary(t), sig))
+		if s := term.wait(`exit status 0`, 10*time.Second); !strings.Contains(s, "echo") {
+			t.Errorf("after %v the terminal was not restored:\n%s", sig, s)
+		}
+	}
+	odd := newTerminal(t, 120, 40, "env TERM=no-such-terminal "+live(t, ns, "--no-ping", "eth0"))
+	odd.wait(`(?s)spiketop: .*terminal.*exit status 1`, 20*time.Second)
+}
