@@ -71,6 +71,12 @@ func (t *Table) settle(s *Slot, a *acc) {
 // rowCount returns how many rows hold these counters.
 func rowCount(bytes, packets uint64) uint64 {
 	const most = math.MaxUint32
+	switch all := bytes | packets; {
+	case all == 0:
+		return 0
+	case all <= most:
+		return 1
+	}
 	n := max(bytes/most, packets/most)
 	if bytes > n*most || packets > n*most {
 		n++

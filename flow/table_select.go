@@ -10,6 +10,9 @@ type kept struct {
 
 // cost returns what a's rows cost the look-back; 0 = it has nothing to show.
 func (a *acc) cost() uint64 {
+	if a.entry == 0 {
+		return 0
+	}
 	n := rowCount(a.bytes[Rx], a.packets[Rx]) + rowCount(a.bytes[Tx], a.packets[Tx])
 	if n > 0 && a.fresh {
 		return n*rowCost + newFlowCost
@@ -34,22 +37,25 @@ type cand struct {
 // fit the budget. Every flow it keeps is at least as large as every flow it
 // drops.
 func (t *Table) choose() (n kept) {
+	p := &t.pick
+	p.cost = [buckets]uint64{}
 	total := uint64(0)
 	for i := range t.touched.n {
 		a := t.touched.at(i)
-		if a.entry == 0 {
-			continue
-		}
 		c := a.cost()
 		a.keep = c > 0
-		total = addSat64(total, c)
+		if a.keep {
+			total = addSat64(total, c)
+			b := bucket(a.size())
+			p.cost[b] = addSat64(p.cost[b], c)
+		}
 	}
 	if total > t.budget {
 		t.chooseLargest()
 	}
 	for i := range t.touched.n {
 		a := t.touched.at(i)
-		if a.entry == 0 || !a.keep {
+		if !a.keep {
 			continue
 		}
 		for _, d := range Directions {
@@ -62,18 +68,10 @@ func (t *Table) choose() (n kept) {
 	return n
 }
 
-// chooseLargest sums up costs by size class, finds the class in which the
-// budget ends and looks closer only there: two passes over what was touched and
-// no sorting.
+// chooseLargest finds the size class in which the budget ends, from the costs
+// summed up by class, and looks closer only there: no sorting.
 func (t *Table) chooseLargest() {
 	p := &t.pick
-	p.cost = [buckets]uint64{}
-	for i := range t.touched.n {
-		if a := t.touched.at(i); a.entry != 0 {
-			b := bucket(a.size())
-			p.cost[b] = addSat64(p.cost[b], a.cost())
-		}
-	}
 	left, edge := t.budget, buckets-1
 	for ; edge >= 0 && p.cost[edge] <= left; edge-- {
 		left -= p.cost[edge]
@@ -81,20 +79,20 @@ func (t *Table) chooseLargest() {
 	p.cands = p.cands[:0]
 	for i := range t.touched.n {
 		a := t.touched.at(i)
-		if a.entry == 0 || !a.keep {
+		if !a.keep {
 			continue
 		}
 		b := bucket(a.size())
+		a.keep = b > edge
 		if b == edge {
 			p.cands = append(p.cands, cand{a.size(), uint32(min(a.cost(), 1<<31)), i})
 		}
-		a.keep = b > edge
 	}
 	for _, c := range p.cands[:t.largest(p.cands, left)] {
 		t.touched.at(c.acc).keep = true
 	}
-	if cap(p.cands) > 4*len(p.cands)+chunkLen {
-		p.cands = nil
+	if cap(p.cands) > 8*len(p.cands)+4*chunkLen {
+		p.cands = nil // a flood is over
 	}
 }
 
