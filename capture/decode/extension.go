@@ -18,9 +18,9 @@ const (
 	extHIP         = 139
 	extShim6       = 140
 
-	// maxExtensions bounds the walk. RFC 8200 4.1 makes no sense of more than
-	// one of each and a second destination options header.
-	maxExtensions = 12
+	// maxExtensions bounds the time that a hostile packet takes. RFC 8200 4.1
+	// knows no use for more than seven; crafted packets with 20 have been seen.
+	maxExtensions = 64
 )
 
 // isExtension reports whether proto is a header to be walked over. In IPv4 only
@@ -39,7 +39,7 @@ func isExtension(proto uint8, family flow.Family) bool {
 // extensions walks over the extension headers that begin with proto at p. It
 // returns the protocol behind them and where it starts, or ok false when the
 // walk has ended: in a fragment, a cut or broken header, or a header that is
-// the message itself (mobility). Key.Proto then is the last number known.
+// the message itself (mobility). Key.Proto then is that header's number.
 func (d *Decoder) extensions(f *frame, proto uint8, p int, fragmented bool) (uint8, int, bool) {
 	k := &f.rec.Key
 	for n := 0; isExtension(proto, k.Family); n++ {
@@ -61,12 +61,12 @@ func (d *Decoder) extensions(f *frame, proto uint8, p int, fragmented bool) (uin
 		if next == extNoNext && proto >= extMobility {
 			return proto, p, false
 		}
-		p += extensionLen(proto, f.data[p+1])
-		proto = next
-		k.Proto = proto
-		if !f.has(p) {
+		end := p + extensionLen(proto, f.data[p+1])
+		if !f.has(end) {
 			return proto, p, false
 		}
+		proto, p = next, end
+		k.Proto = proto
 	}
 	return proto, p, true
 }

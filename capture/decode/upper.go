@@ -74,27 +74,33 @@ func (d *Decoder) fragment(f *frame, id *flow.Key, first bool, proto uint8, p in
 	k := &f.rec.Key
 	k.Proto = proto
 	if !first {
-		if hasUpperPorts(proto, k.Family) && !d.frags.find(id, f.m, k) {
+		known := needsFirst(proto, k.Family) && d.frags.find(id, f.m, k)
+		if !known && hasUpperPorts(proto, k.Family) {
 			d.stats.FragmentsUnknown++
 		}
 		return
 	}
 	d.upper(f, proto, p, true)
-	if hasUpperPorts(proto, k.Family) && f.l4 != 0 && f.l4+4 <= f.end {
+	if needsFirst(proto, k.Family) && f.l4 != 0 && f.l4+4 <= f.end {
 		d.stats.FragmentsEvicted += d.frags.add(id, f.m, k)
 	}
 }
 
-// hasUpperPorts reports whether a fragment of proto needs its first one: for the
-// ports, or for the protocol behind an extension header.
+// needsFirst reports whether a later fragment of proto may learn from its first:
+// the ports, or in IPv6, where a later one may name any next header and only the
+// first one's counts (RFC 8200 4.5), the protocol.
+func needsFirst(proto uint8, family flow.Family) bool {
+	return family == flow.FamilyIPv6 || hasUpperPorts(proto, family)
+}
+
+// hasUpperPorts reports whether there are ports to be expected behind proto.
 func hasUpperPorts(proto uint8, family flow.Family) bool {
 	return proto == flow.ProtoTCP || proto == flow.ProtoUDP || proto == flow.ProtoSCTP || isExtension(proto, family)
 }
 
 // fragKey is the identity of a fragmented packet: the flow's key with the
-// identification in place of the ports. Fragments of one IPv6 packet may name
-// different next headers and only the first one's counts (RFC 8200 4.5), so
-// Proto is no part of it there.
+// identification in place of the ports, and in IPv6 without the protocol, see
+// needsFirst.
 func fragKey(k *flow.Key, id uint32) flow.Key {
 	fk := *k
 	fk.LocalPort, fk.RemotePort = uint16(id>>16), uint16(id)
