@@ -119,8 +119,8 @@ var oddCases = []decodeCase{
 	{name: "ip6 payload beyond the frame", data: eth(typeIPv6, ip6(17, udp(1, 2, zeros(9)))[:50]), key: key6(17, 1, 2), stats: Stats{Malformed: 1}},
 	{name: "extension header cut", data: eth(typeIPv6, ip6(0, ext(6, 1, nil)[:7])), key: key6(0, 0, 0), stats: Stats{Malformed: 1}},
 	{name: "extension header longer than the packet", data: eth(typeIPv6, ip6(60, join([]byte{6, 255}, zeros(6)))), key: key6(60, 0, 0), stats: Stats{Malformed: 1}},
-	{name: "64 extension headers", data: eth(typeIPv6, ip6(60, chain(maxExtensions-1, tcp(1, 2, syn, nil)))), key: key6(6, 1, 2), flags: syn},
-	{name: "65 extension headers", data: eth(typeIPv6, ip6(60, chain(maxExtensions, tcp(1, 2, syn, nil)))), key: key6(60, 0, 0), stats: Stats{Malformed: 1}},
+	{name: "256 extension headers", data: eth(typeIPv6, ip6(60, chain(maxExtensions-1, tcp(1, 2, syn, nil)))), key: key6(6, 1, 2), flags: syn},
+	{name: "257 extension headers", data: eth(typeIPv6, ip6(60, chain(maxExtensions, tcp(1, 2, syn, nil)))), key: key6(60, 0, 0), stats: Stats{Malformed: 1}},
 	{name: "snap packet ends with its 802.3 length", data: eth(36, []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, ip4(17, udp(1, 2, nil))), key: key4(17, 1, 2)},
 	{name: "snap packet longer than its 802.3 length", data: eth(30, []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}, ip4(17, udp(1, 2, nil))), key: key4(17, 0, 0), stats: Stats{Malformed: 1}},
 }
