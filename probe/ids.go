@@ -10,8 +10,8 @@ import (
 // IDs hands out ICMP echo ids that are unique among the pingers of this
 // process. The zero value is ready. It may be used from any goroutine.
 type IDs struct {
-	mu     sync.Mutex // protects all below
-	used   map[uint16]bool
+	mu      sync.Mutex // protects all below
+	used    map[uint16]bool
 	resting []uint16 // given back lately, oldest first: answers to them may still come
 }
 

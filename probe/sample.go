@@ -63,7 +63,13 @@ type Sample struct {
 	RTT time.Duration
 	// Queue runs from the send time in the payload to the NIC's stamp on the way
 	// out, Wire from there to the reply's stamp, Wakeup from there to the socket.
+	// Each is None when one of its ends was not seen, or was stamped by a clock
+	// that somebody was setting. Queue may be known before there is an answer.
 	Queue, Wire, Wakeup time.Duration
+	// Own is the part of Queue that passed before this process had the write
+	// behind it: a pause between stamp and write shows here, a full qdisc or a
+	// neighbour being resolved does not. None where Queue is None.
+	Own time.Duration
 
 	// Age, while outstanding, is how long it surely has been without an answer:
 	// every ring has been read up to Sent+Age.
@@ -81,12 +87,14 @@ type Stats struct {
 	Target   TargetID
 	Sent     int64 // since start
 	Lost     int64
-	Unknown  int64 // Uncertain
-	Window   int   // echoes in the window whose fate is known
+	Unknown  int64         // Uncertain
+	Late     int64         // answered after they were lost; they stay lost
+	Twice    int64         // answers that came once more
+	Window   int           // echoes in the window whose fate is known
 	Last     time.Duration // RTT of the newest answered echo, None if none
 	P50, P99 time.Duration // over the window, None without an answer
 	Max      time.Duration
-	Jitter   time.Duration // RFC 3550 6.4.1 on consecutive RTTs
+	Jitter   time.Duration // RFC 3550 6.4.1 on consecutive RTTs; 0 before the second answer
 	Loss     float64       // 0..1: lost / (answered + lost) in the window
-	Member   flow.LinkID   // by which the newest echo left, 0 = not seen
+	Member   flow.LinkID   // by which the newest echo seen leaving left, 0 = none was
 }
