@@ -37,7 +37,9 @@ func other(s *Slot, d Direction, class Class, c Counters) *Slot {
 	if s.Other[d] == nil {
 		s.Other[d] = map[Class]Counters{}
 	}
-	s.Other[d][class] = c
+	sum := s.Other[d][class]
+	sum.Add(c)
+	s.Other[d][class] = sum
 	s.Total[d].Add(c)
 	return s
 }
