@@ -67,6 +67,7 @@ var benchFrames = []struct {
 }{
 	{"tcp4", eth(typeIPv4, ip4(6, tcpStamps(40000, 443, pshAck, zeros(1448))))[:96], length(1514)},
 	{"udp4", eth(typeIPv4, ip4(17, udp(40000, 443, zeros(1200))))[:96], length(1242)},
+	{"tcp4 options", eth(typeIPv4, ip4Options(4, 6, tcpStamps(40000, 443, pshAck, zeros(1444))))[:96], length(1514)},
 	{"tcp4 super", eth(typeIPv4, ip4(6, tcpStamps(40000, 443, pshAck, zeros(30))))[:96], vnet(gsoTCPv4, 1448, 65226)},
 	{"tcp4 vlan", eth(typeDot1Q, tag(5, typeIPv4), ip4(6, tcpStamps(40000, 443, pshAck, zeros(1448))))[:96], length(1518)},
 	{"tcp6", eth(typeIPv6, ip6(6, tcpStamps(40000, 443, pshAck, zeros(1428))))[:96], length(1514)},

@@ -81,10 +81,18 @@ func (d *Decoder) Stats() Stats { return d.stats }
 // Link and Offset are then zero, for the caller to set. Otherwise echo is left
 // alone. Neither data nor m is kept. data may be empty or cut anywhere.
 func (d *Decoder) Decode(data []byte, m *Meta, rec *flow.Record, echo *flow.Echo) (hasEcho bool) {
+	d.stats.Frames++
+	if d.fastIPv4(data, m, rec) {
+		return false
+	}
+	return d.general(data, m, rec, echo)
+}
+
+// general decodes any frame.
+func (d *Decoder) general(data []byte, m *Meta, rec *flow.Record, echo *flow.Echo) (hasEcho bool) {
 	wire := max(int(min(m.Len, maxLen)), len(data))
 	f := frame{data: data, m: m, rec: rec, echo: echo, wire: wire, end: len(data)}
 	rec.At, rec.Dir, rec.TCPFlags = m.At, m.Dir, 0
-	d.stats.Frames++
 	d.ethernet(&f)
 	d.count(&f)
 	switch f.fault {

@@ -52,6 +52,10 @@ func decodeTwice(t *testing.T, data []byte, m *Meta) {
 	if rec != rec2 || has != has2 || echo != echo2 || d.Stats() != d2.Stats() {
 		t.Errorf("the same frame twice (-first +second):\n%s", cmp.Diff(rec, rec2))
 	}
+	general, echoed := dirtyRecord(), flow.Echo{}
+	if h := New(Config{Fragments: 4}).general(data, m, &general, &echoed); rec != general || has != h || echo != echoed {
+		t.Errorf("fast path and general path (-general +fast):\n%s", cmp.Diff(general, rec))
+	}
 	checkRecord(t, data, m, &rec)
 	checkStats(t, d.Stats())
 	if has {
