@@ -33,7 +33,7 @@ type Lookback struct {
 	disorder   uint64
 	evictedNow uint64 // Evicted of the slots kept: one flow may have several numbers
 
-	order []rank // scratch of Flows
+	order ranking // scratch of Flows
 }
 
 // held is a slot that is kept: a copy without New. Its rows name flows that are

@@ -80,5 +80,13 @@ func BenchmarkLookback(b *testing.B) {
 		for b.Loop() {
 			l.Sum(l.Newest()-30_000*ms, l.Newest(), nil)
 		}
+	})	b.Run("flows-all-tied", func(b *testing.B) { // last: the windows are wrong from here on
+		for _, e := range l.active {
+			l.flows.at(e).win[1] = [2]uint64{}
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			l.Flows(4096)
+		}
 	})
 }

@@ -7,34 +7,18 @@ import (
 	"time"
 )
 
-// rank is a flow on its way into Flows.
-type rank struct {
-	bytes uint64 // of the 10 s window, both directions
-	entry uint32
-}
-
 // Flows returns the flows that had a row in the last 40 s (of this epoch),
-// largest 10 s rate first, ties by key, at most limit of them, and how many more
-// there are.
+// largest 10 s rate first, ties by key, at most limit of them, and how many
+// more there are. Where the limit cuts through flows of the same rate, it is
+// not the key that says which of them are left out.
 //
 // A flow that lost its table entry and came back has several numbers; the ones
 // among the rows are put together under the newest.
 func (l *Lookback) Flows(limit int) (rows []FlowRate, more int) {
-	l.order = l.order[:0]
-	for _, e := range l.active {
-		w := &l.flows.at(e).win[1]
-		l.order = append(l.order, rank{w[Rx] + w[Tx], e})
+	top := l.ranked(limit)
+	if len(top) == 0 {
+		return nil, len(l.active)
 	}
-	top := l.order
-	if limit = min(len(top), limit); limit <= 0 {
-		return nil, len(top)
-	}
-	if len(top) > limit {
-		l.selectRanks(top, limit)
-		top = top[:limit]
-	}
-	more = len(l.order) - len(top)
-	slices.SortFunc(top, l.compareRank)
 	rows = make([]FlowRate, 0, len(top))
 	for _, r := range top {
 		rows = append(rows, l.flowRate(l.flows.at(r.entry)))
@@ -42,62 +26,7 @@ func (l *Lookback) Flows(limit int) (rows []FlowRate, more int) {
 	if l.evictedNow > 0 {
 		rows = mergeRates(rows)
 	}
-	return rows, more
-}
-
-// compareRank orders by size, then key, then number.
-func (l *Lookback) compareRank(a, b rank) int {
-	if a.bytes != b.bytes {
-		return cmp.Compare(b.bytes, a.bytes)
-	}
-	x, y := &l.flows.at(a.entry).info, &l.flows.at(b.entry).info
-	if c := x.Key.Compare(&y.Key); c != 0 {
-		return c
-	}
-	return cmp.Compare(x.ID, y.ID)
-}
-
-// selectRanks moves the first n of the order to the front (quickselect; the
-// pivot is the median of three, the order has no equals).
-func (l *Lookback) selectRanks(r []rank, n int) {
-	for lo, hi := 0, len(r); hi-lo > 1; {
-		pivot := l.median(r[lo], r[lo+(hi-lo)/2], r[hi-1])
-		i, j := lo, hi-1
-		for i <= j {
-			for l.compareRank(r[i], pivot) < 0 {
-				i++
-			}
-			for l.compareRank(r[j], pivot) > 0 {
-				j--
-			}
-			if i <= j {
-				r[i], r[j] = r[j], r[i]
-				i++
-				j--
-			}
-		}
-		switch { // r[lo:j+1] <= pivot <= r[i:hi], what lies between is in its place
-		case n <= j:
-			hi = j + 1
-		case n > i:
-			lo = i
-		default:
-			return
-		}
-	}
-}
-
-func (l *Lookback) median(a, b, c rank) rank {
-	if l.compareRank(a, b) > 0 {
-		a, b = b, a
-	}
-	if l.compareRank(b, c) > 0 {
-		b = c
-	}
-	if l.compareRank(a, b) > 0 {
-		b = a
-	}
-	return b
+	return rows, len(l.active) - len(top)
 }
 
 func (l *Lookback) flowRate(f *flowEntry) FlowRate {

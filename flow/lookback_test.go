@@ -133,6 +133,31 @@ func TestLookbackBurstLeavesWindows(t *testing.T) {
 	}
 }
 
+// Largest first over all digits of the sort, ties by key, and the limit keeps
+// the largest.
+func TestLookbackOrder(t *testing.T) {
+	sizes := []uint32{5, 1 << 31, 2048, 0, 5, 1<<22 + 1, 2047, 1 << 22, 5, 1<<31 + 1, 1 << 11}
+	want := []int{9, 1, 5, 7, 2, 10, 6, 0, 4, 8, 3} // by size, then by number = key
+	l := NewLookback(600, nil)
+	s := slotOf(0)
+	for _, i := range []int{8, 3, 10, 0, 2, 7, 9, 4, 6, 1, 5} {
+		s.Rows[Rx] = append(s.Rows[Rx], Row{FlowID(1000 - i), sizes[i], 1})
+		s.New = append(s.New, FlowInfo{ID: FlowID(1000 - i), Key: testKey(i)})
+	}
+	l.Add(s)
+	for _, limit := range []int{0, 1, 3, 4, 11, 100} {
+		rows, more := l.Flows(limit)
+		var got []int
+		for _, r := range rows {
+			got = append(got, int(r.Key.Local[15]))
+		}
+		n := min(limit, len(want))
+		if d := cmp.Diff(want[:n], got, cmpopts.EquateEmpty()); d != "" || more != len(want)-n {
+			t.Errorf("limit %d: more = %d, flows (-want +got):\n%s", limit, more, d)
+		}
+	}
+}
+
 // A gap is not observed: 1 s of 1 Mbit/s, 1 s of nothing known, 0.5 s of 1 Mbit/s.
 func TestLookbackGap(t *testing.T) {
 	l := NewLookback(600, nil)
