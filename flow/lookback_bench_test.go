@@ -80,7 +80,8 @@ func BenchmarkLookback(b *testing.B) {
 		for b.Loop() {
 			l.Sum(l.Newest()-30_000*ms, l.Newest(), nil)
 		}
-	})	b.Run("flows-all-tied", func(b *testing.B) { // last: the windows are wrong from here on
+	})
+	b.Run("flows-all-tied", func(b *testing.B) { // last: the windows are wrong from here on
 		for _, e := range l.active {
 			l.flows.at(e).win[1] = [2]uint64{}
 		}
