@@ -39,4 +39,5 @@ type Rule struct {
 	Text           string       // as the user wrote it, for Why
 	PortLo, PortHi uint16       // either end's port lies in PortLo..PortHi; 0 = no port condition
 	Prefix         netip.Prefix // either end lies in it
+	Why            string       // what Classify answers, made once: "port 9422 (--storage 9422)"
 }
