@@ -8,7 +8,7 @@ import (
 
 const (
 	sendEvery  = 50 * time.Millisecond // at least this often a batch carries the watermark on
-	maxSlots   = 20                    // closed slots that wait for a slow receiver: 2 s
+	maxSlots   = 20                    // closed slots that wait for a slow receiver: 2 s, then they become a gap
 	maxEchoes  = 16384                 // echoes that wait, 1.7 MB
 	echoesTrim = 1024                  // oldest ones dropped at a time when they are too many
 )
@@ -69,10 +69,11 @@ func (o *outbox) flush(now flow.Time) (dropped bool) {
 		return false
 	default:
 	}
-	if over := len(b.Slots) - maxSlots; over > 0 {
-		o.droppedSlots += uint64(over)
-		b.Slots = append(b.Slots[:0:0], b.Slots[over:]...) // a new array: the dropped ones are garbage
-		return true
+	if len(b.Slots) <= maxSlots {
+		return false
 	}
-	return false
+	// All of them: later ones name flows that the oldest introduces.
+	o.droppedSlots += uint64(len(b.Slots))
+	b.Slots = nil
+	return true
 }

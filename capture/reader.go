@@ -140,7 +140,7 @@ func (r *Reader) Stats() ReaderStats {
 //
 // It hands on a batch whenever a slot is closed or an echo has come, and at
 // least every 50 ms for the watermark. It never waits for the receiver: while
-// the channel is full, batches merge; beyond 2 s the oldest slots are dropped
+// the channel is full, batches merge; after 2 s the slots that wait are dropped
 // and counted.
 func (r *Reader) Run(ctx context.Context) error {
 	defer r.Close()

@@ -27,6 +27,7 @@ type tally struct {
 	from, to flow.Time       // the slot that is open
 	batch    [batchLen]flow.Record
 	n        int
+	used     bool // the open slot has records
 	carry    []flow.Record
 	emit     func(*flow.Slot)
 	losses   func() // asks the ring for its losses, just before a slot is closed
@@ -40,19 +41,16 @@ func newTally(t *flow.Table, off flow.WallOffset, emit func(*flow.Slot), losses 
 // start opens the slot that holds at. It never goes back behind a slot that was
 // closed before.
 func (t *tally) start(at flow.Time) {
-	t.open(max(t.off.SlotStart(at), t.to))
+	t.open(max(t.off.SlotStart(at), t.from))
 }
 
 // stop closes the open slot: nothing more comes until the next start.
 func (t *tally) stop() {
-	t.closeOne()
-	for len(t.carry) > 0 {
-		if at := t.off.SlotStart(t.oldestCarry()); at > t.from {
-			t.open(at)
-			t.replay()
-		}
-		t.closeOne()
+	last := t.from
+	for i := range t.carry {
+		last = max(last, t.carry[i].At)
 	}
+	t.advance(t.off.SlotStart(last).Add(flow.SlotLen))
 }
 
 func (t *tally) open(from flow.Time) {
@@ -90,6 +88,7 @@ func (t *tally) take(rec flow.Record) {
 }
 
 func (t *tally) added() {
+	t.used = true
 	if t.n++; t.n == batchLen {
 		t.flush()
 	}
@@ -117,7 +116,7 @@ func (t *tally) advance(watermark flow.Time) {
 			next = min(next, t.oldestCarry())
 		}
 		empty := int64(t.off.SlotStart(next)-t.from) / int64(flow.SlotLen)
-		if t.n == 0 && (empty > maxEmpty || t.lost && empty > 1) {
+		if !t.used && (empty > maxEmpty || t.lost && empty > 1) {
 			t.open(t.off.SlotStart(next))
 			t.replay()
 		}
@@ -131,6 +130,7 @@ func (t *tally) closeOne() {
 	t.flush()
 	t.losses()
 	t.emit(t.table.CloseSlot(t.from, t.to))
+	t.used = false
 	t.from = t.to
 	t.to = t.off.SlotStart(t.from).Add(flow.SlotLen)
 	t.replay()
