@@ -18,7 +18,7 @@ type ChoiceError struct {
 }
 
 func (e *ChoiceError) Error() string {
-	if e.NIC == "" {
+	if e.Err == ErrNoNIC {
 		return "nics: " + e.Err.Error()
 	}
 	return "nic " + printable(e.NIC) + ": " + e.Err.Error()

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -8,17 +9,38 @@ import (
 	"spiketop/flow"
 )
 
-// qdiscRequest asks for the qdisc at the root of a device's output. It stands
-// for the whole tree: since Linux 4.6 (commit 2ccccf5fb43f "net_sched: update
-// hierarchical backlog too") a parent's backlog includes its children's, drops
-// are counted all the way up, and mq and mqprio add up their queues when asked.
-// Asking for the root of a few devices spares a list of every queue of every
-// device, and counts nothing twice.
-func qdiscRequest(ifindex int) []byte {
-	b := make([]byte, sizeofTcmsg)
-	native.PutUint32(b[4:], uint32(ifindex))
-	native.PutUint32(b[12:], tcHandleRoot)
-	return newRequest(unix.RTM_GETQDISC, unix.NLM_F_ACK, b)
+// readQdiscs lists the qdiscs of all devices and takes the root of each link's.
+//
+// The root stands for the whole tree: since Linux 4.6 (commit 2ccccf5fb43f
+// "net_sched: update hierarchical backlog too") a parent's backlog includes its
+// children's, drops are counted all the way up, and mq and mqprio add up their
+// queues when listed. So nothing is counted twice.
+//
+// The list is the only way without side effects: the answer to a request for one
+// qdisc is a message to everybody who listens for changes (qdisc_notify), and
+// systemd-networkd does.
+func (s *Sampler) readQdiscs(out []flow.LinkCounters) error {
+	reset := func() {
+		for i := range out {
+			out[i].QdiscBacklogBytes, out[i].QdiscDrops, out[i].HasQdisc = 0, 0, false
+		}
+	}
+	req := newRequest(unix.RTM_GETQDISC, unix.NLM_F_DUMP, make([]byte, sizeofTcmsg))
+	err := s.netlink.dump(req, reset, func(b []byte) {
+		ifindex, root := qdiscPlace(b)
+		if !root {
+			return
+		}
+		for i := range s.links {
+			if s.links[i].ifindex == ifindex {
+				out[i].QdiscBacklogBytes, out[i].QdiscDrops, out[i].HasQdisc = parseQdisc(b)
+			}
+		}
+	})
+	if err != nil && !errors.Is(err, ErrDumpInterrupted) { // other devices come and go; what was read is true
+		return fmt.Errorf("read qdiscs: %w", err)
+	}
+	return nil
 }
 
 const (
@@ -27,18 +49,13 @@ const (
 	tcaStatsQ    = 3          // TCA_STATS_QUEUE, linux/gen_stats.h
 )
 
-func (s *Sampler) readQdiscs(out []flow.LinkCounters) error {
-	err := s.netlink.ask(s.requests(func(l *sampled) []byte { return l.qdisc }),
-		func(i int, b []byte) {
-			if backlog, drops, ok := parseQdisc(b); ok {
-				out[i].QdiscBacklogBytes, out[i].QdiscDrops, out[i].HasQdisc = backlog, drops, true
-			}
-		},
-		func(int, error) {}) // the device has vanished, or has no qdisc
-	if err != nil {
-		return fmt.Errorf("read qdiscs: %w", err)
+// qdiscPlace reads from an RTM_NEWQDISC message whose qdisc it is, and whether it
+// is the root of the device's output; ingress and clsact are not.
+func qdiscPlace(b []byte) (ifindex int, root bool) {
+	if len(b) < sizeofTcmsg {
+		return 0, false
 	}
-	return nil
+	return int(int32(native.Uint32(b[4:]))), native.Uint32(b[12:]) == tcHandleRoot
 }
 
 // parseQdisc reads the backlog in bytes and the drops of an RTM_NEWQDISC message.

@@ -14,9 +14,10 @@ import (
 
 // Sampler reads the counters of captured links. It belongs to one goroutine.
 //
-// A read costs one netlink exchange for the counters, one for the qdiscs, one
-// list of neighbours for each device with addresses above the links, and one
-// file. RxNoBuffer has no standard counter and stays zero; drivers that count it
+// A read costs one netlink exchange for the counters, one list of all devices'
+// qdiscs, one list of neighbours for each link and device above it, and one file.
+// Counters restart when a device or a qdisc is replaced: one that has become
+// smaller is a new baseline. RxNoBuffer has no standard counter and stays zero; drivers that count it
 // do so under names of their own (ethtool -S).
 type Sampler struct {
 	roots   Roots
@@ -30,7 +31,6 @@ type sampled struct {
 	id        flow.LinkID
 	ifindex   int
 	link      []byte // RTM_GETLINK
-	qdisc     []byte // RTM_GETQDISC of the root
 	neighbour []int  // the devices on which its neighbours are kept: itself and those above
 }
 
@@ -55,7 +55,7 @@ func (s *Sampler) SetLinks(links []flow.Link, state *State) {
 		if l.State == flow.LinkGone {
 			continue
 		}
-		x := sampled{id: l.ID, ifindex: l.Ifindex, link: linkRequest(l.Ifindex), qdisc: qdiscRequest(l.Ifindex)}
+		x := sampled{id: l.ID, ifindex: l.Ifindex, link: linkRequest(l.Ifindex)}
 		x.neighbour = append(x.neighbour, l.Ifindex)
 		for _, d := range state.above(l.Ifindex) {
 			x.neighbour = append(x.neighbour, d.Ifindex)
@@ -100,21 +100,17 @@ func linkRequest(ifindex int) []byte {
 }
 
 func (s *Sampler) readLinks(out []flow.LinkCounters, found []bool) error {
-	err := s.netlink.ask(s.requests(func(l *sampled) []byte { return l.link }),
+	reqs := make([][]byte, len(s.links))
+	for i := range s.links {
+		reqs[i] = s.links[i].link
+	}
+	err := s.netlink.ask(reqs,
 		func(i int, b []byte) { found[i] = parseCounters(b, &out[i]) },
 		func(int, error) {}) // ENODEV: it has vanished
 	if err != nil {
 		return fmt.Errorf("read link counters: %w", err)
 	}
 	return nil
-}
-
-func (s *Sampler) requests(of func(*sampled) []byte) [][]byte {
-	reqs := make([][]byte, len(s.links))
-	for i := range s.links {
-		reqs[i] = of(&s.links[i])
-	}
-	return reqs
 }
 
 // parseCounters reads the counters of an RTM_NEWLINK message.

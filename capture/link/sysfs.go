@@ -12,7 +12,8 @@ import (
 // enrich adds to devices what only sysfs knows, and what an old kernel's
 // netlink does not say, for the devices for which want is true. If one of them
 // has another ifindex or address there, this sysfs shows another network
-// namespace: mismatch, and nothing is changed. found: it knows some of them.
+// namespace: mismatch, and nothing is changed. found: it knows some of them
+// besides lo, which is number 1 everywhere.
 func (r Roots) enrich(devices []Device, want func(*Device) bool) (found, mismatch bool) {
 	var known []*Device
 	for i := range devices {
@@ -29,8 +30,9 @@ func (r Roots) enrich(devices []Device, want func(*Device) bool) (found, mismatc
 	}
 	for _, d := range known {
 		r.enrichDevice(d)
+		found = found || !d.Loopback
 	}
-	return len(known) > 0, false
+	return found, false
 }
 
 type sysfsMatch uint8
