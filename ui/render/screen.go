@@ -1,0 +1,353 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"spiketop/flow"
+	"spiketop/incident"
+)
+
+// Draw fills c with the whole screen and says where things lie.
+func Draw(c *Canvas, v *View) Layout {
+	c.Resize(c.W, c.H)
+	switch {
+	case c.W == 0 || c.H == 0:
+		return Layout{}
+	case c.W < MinWidth || c.H < MinHeight:
+		s := fmt.Sprintf("spiketop needs %d x %d characters; this terminal has %d x %d.", MinWidth, MinHeight, c.W, c.H)
+		for y, l := range wrap(s, c.W) {
+			c.Put(0, y, l, Style{})
+		}
+		return Layout{}
+	case v.Frame == nil:
+		c.Put(1, c.H/2, "waiting for the first packets …", Style{Fg: Faint})
+		drawKeys(c, v)
+		return Layout{}
+	}
+	below := 2
+	if len(v.Frame.Notes) > 0 {
+		drawNotes(c, c.H-3, v)
+		below = 3
+	}
+	strip := stripHeight(c.H, len(v.Frame.Links))
+	drawStrip(c, rect{0, c.H - below - strip, c.W, strip}, v)
+	upper := rect{0, 1, c.W, c.H - below - strip - 1}
+	var l Layout
+	switch v.Page {
+	case Snapshot:
+		l = drawSnapshot(c, upper, v)
+	case Help:
+		l = drawHelp(c, upper, v)
+	default:
+		drawTitle(c, v)
+		l = drawPanes(c, upper, v)
+	}
+	drawIncidentLine(c, c.H-2, v)
+	if v.Prompt != nil {
+		drawPrompt(c, c.H-2, v.Prompt, &l)
+	}
+	drawKeys(c, v)
+	return l
+}
+
+// wrap breaks s into lines of at most w columns, at blanks where it can.
+func wrap(s string, w int) []string {
+	var lines []string
+	cur := ""
+	for word := range strings.FieldsSeq(s) {
+		if cur != "" && textWidth(cur)+1+textWidth(word) > w {
+			lines, cur = append(lines, cur), ""
+		}
+		if cur != "" {
+			cur += " "
+		}
+		cur += word
+		for textWidth(cur) > w && w > 1 {
+			part := head(cur, w)
+			if part == "" {
+				break
+			}
+			lines, cur = append(lines, part), cur[len(part):]
+		}
+	}
+	if cur != "" {
+		lines = append(lines, cur)
+	}
+	return lines
+}
+
+// drawTitle writes host, bonds, totals, class shares, the state and the clock.
+func drawTitle(c *Canvas, v *View) {
+	right := rightTitle(c.W, v)
+	room := c.W - lineWidth(right) - 3
+	line(c, 1, 0, room, leftTitle(c.W, v))
+	line(c, c.W-lineWidth(right)-1, 0, lineWidth(right), right)
+}
+
+func leftTitle(w int, v *View) []span {
+	f := v.Panes
+	spans := []span{{text: hostOf(f), st: Style{Bold: true}}}
+	if f.World != nil {
+		for i, b := range f.World.Bonds {
+			more := ""
+			if w >= 120 {
+				more = strings.TrimRight(" "+incident.Clean(b.Mode)+" "+incident.Clean(b.Policy), " ")
+			}
+			spans = append(spans, span{"  " + incident.Clean(b.Name), Style{}, 1 + min(i, 1)*8}, span{more, Style{Fg: Faint}, 4 + min(i, 1)*5})
+		}
+	}
+	total := [2]float64{}
+	for i := range f.Links {
+		for d := range total {
+			total[d] += f.Links[i].Rate[d][0]
+		}
+	}
+	if w >= 100 {
+		spans = append(spans, span{"   " + down + " " + pad(incident.Rate(total[flow.Rx]), 5) + "  " + up + " " + pad(incident.Rate(total[flow.Tx]), 5), Style{Fg: Strong, Bold: true}, 2})
+	}
+	shares := classShares(f)
+	for i, s := range shares {
+		gap := "  "
+		if i == 0 {
+			gap = "   "
+		}
+		name := s.class.String()
+		if w < 120 {
+			gap, name = gap[1:], string(s.class.Letter())
+		}
+		spans = append(spans, span{gap + name + " " + percent(s.share), classStyle(s.class), 3})
+	}
+	return spans
+}
+
+func pad(s string, w int) string { return s + strings.Repeat(" ", max(w-textWidth(s), 0)) }
+
+func hostOf(f *incident.Frame) string {
+	if f.World == nil {
+		return ""
+	}
+	return incident.Clean(f.World.Host)
+}
+
+type share struct {
+	class flow.Class
+	share float64
+}
+
+// classShares adds the classes of all links up, in order of class number after
+// the first, which is fixed too: a title must not change places.
+func classShares(f *incident.Frame) []share {
+	var sums [256]float64
+	total := 0.0
+	for i := range f.Links {
+		for _, c := range f.Links[i].Classes {
+			n := c.Rate[0] + c.Rate[1]
+			sums[c.Class] += n
+			total += n
+		}
+	}
+	var shares []share
+	for _, k := range []int{int(flow.Storage), int(flow.VIF), int(flow.Host), int(flow.Control)} {
+		if sums[k] >= total*leastShare && sums[k] > 0 {
+			shares = append(shares, share{flow.Class(k), sums[k] / total})
+		}
+	}
+	for k := int(flow.FirstUserClass); k < len(sums); k++ {
+		if sums[k] >= total*leastShare && sums[k] > 0 {
+			shares = append(shares, share{flow.Class(k), sums[k] / total})
+		}
+	}
+	if sums[flow.Unknown] >= total*leastShare && len(shares) > 0 { // everything unknown is no news
+		shares = append(shares, share{flow.Unknown, sums[flow.Unknown] / total})
+	}
+	return shares
+}
+
+// rightTitle is the state of the view and the wall clock with zone.
+func rightTitle(w int, v *View) []span {
+	var spans []span
+	news := ""
+	if v.News > 0 {
+		news = fmt.Sprintf(" NEW #%d ", v.News)
+	}
+	switch {
+	case v.Page == Snapshot: // the panes are not to be seen
+	case v.Frozen != nil:
+		spans = append(spans, span{fmt.Sprintf(" FROZEN #%d ", v.Frozen.Number), Style{Fg: Alarm, Bold: true, Reverse: true}, 0})
+		if v.Held != "" && w >= 100 {
+			spans = append(spans, span{" " + v.Held, Style{Fg: Faint}, 0})
+		}
+	case v.Paused:
+		spans = append(spans, span{" PAUSED " + v.in(v.Panes.Wall).Format("15:04:05.0") + " ", Style{Fg: Marked, Bold: true, Reverse: true}, 0})
+	default:
+		spans = append(spans, span{"● LIVE", Style{Fg: Calm, Bold: true}, 0})
+	}
+	if news != "" {
+		spans = append(spans, span{" ", Style{}, 0}, span{news, Style{Fg: Alarm, Bold: true, Reverse: true}, 0})
+	}
+	if v.NoTrailing {
+		return spans
+	}
+	layout := "2006-01-02 15:04:05.000 -07:00"
+	if w < 100 {
+		layout = "15:04:05.000 -07:00"
+	}
+	return append(spans, span{"  " + v.in(v.Frame.Wall).Format(layout), Style{}, 0})
+}
+
+// drawNotes writes the newest note and how many there are besides.
+func drawNotes(c *Canvas, y int, v *View) {
+	n := len(v.Frame.Notes)
+	spans := []span{{"note ", Style{Fg: Marked, Bold: true}, 0}}
+	if n > 1 {
+		spans = append(spans, span{fmt.Sprintf("(1 of %d) ", n), Style{Fg: Faint}, 1})
+	}
+	line(c, 1, y, c.W-2, append(spans, span{incident.Clean(v.Frame.Notes[n-1]), Style{}, 0}))
+}
+
+// drawIncidentLine writes the answer to the last key, or the newest incident.
+func drawIncidentLine(c *Canvas, y int, v *View) {
+	if v.Message != "" {
+		line(c, 1, y, c.W-2, []span{{incident.Clean(v.Message), Style{Fg: Strong, Bold: true}, 0}})
+		return
+	}
+	n := len(v.Frame.Incidents)
+	if n == 0 {
+		text := "no incident so far"
+		if v.Frame.Suppressed > 0 {
+			text = count(uint64(v.Frame.Suppressed)) + " incidents were not written (too many)"
+		}
+		line(c, 1, y, c.W-2, []span{{text, Style{Fg: Faint}, 0}})
+		return
+	}
+	line(c, 1, y, c.W-2, incidentSpans(&v.Frame.Incidents[n-1], c.W, v))
+}
+
+func incidentSpans(in *incident.IncidentLine, w int, v *View) []span {
+	what := in.Kind
+	if in.RTT >= 0 {
+		what = ms(in.RTT)
+	}
+	spans := []span{
+		{fmt.Sprintf("#%d ", in.Number), Style{Fg: Alarm, Bold: true}, 0},
+		{v.in(in.At).Format("15:04:05.0 "), Style{}, 0},
+	}
+	if w < 100 {
+		spans = append(spans, span{incident.Clean(what) + ": ", Style{}, 0})
+	} else {
+		if in.Target != "" {
+			what += " on " + in.Target
+		}
+		if in.Member != "" {
+			what += " via " + in.Member
+		}
+		spans = append(spans, span{" " + incident.Clean(what) + " ── ", Style{}, 0})
+	}
+	summary := incident.Clean(in.Summary)
+	if in.Open {
+		summary = strings.TrimRight("collecting … "+summary, " ")
+	}
+	return append(spans, span{summary, Style{}, 0})
+}
+
+// drawKeys writes as many keys of the footer as fit. The last two, help and quit,
+// always have their place.
+func drawKeys(c *Canvas, v *View) {
+	width := func(k Hint) int { return textWidth(k.Key) + 1 + textWidth(k.Name) + 2 }
+	last := max(len(v.Footer)-2, 0)
+	room := c.W
+	for _, k := range v.Footer[last:] {
+		room -= width(k)
+	}
+	x, y := 1, c.H-1
+	for i, k := range v.Footer {
+		if w := width(k); i < last {
+			if w > room {
+				continue
+			}
+			room -= w
+		}
+		x = c.Put(x, y, k.Key, Style{Fg: Strong, Bold: true})
+		x = c.Put(x+1, y, k.Name, Style{Fg: Faint}) + 2
+	}
+}
+
+// drawPrompt writes the line that is being typed, and why it was refused.
+func drawPrompt(c *Canvas, y int, p *Prompt, l *Layout) {
+	c.Clear(0, y, c.W, 1)
+	x := c.Put(1, y, p.Label+" ", Style{Fg: Strong, Bold: true})
+	room := c.W - x - 1
+	l.PromptX, l.PromptY, l.PromptW = x, y, room
+	if p.Error == "" {
+		c.Fit(x, y, room, incident.Clean(p.Text), Style{})
+		return
+	}
+	text := incident.Clean(p.Text)
+	l.PromptW = min(textWidth(text)+1, room/2)
+	end := c.Fit(x, y, l.PromptW, text, Style{})
+	if p.Col >= 0 {
+		at := textWidth(firstRunes(text, p.Col))
+		if at < l.PromptW {
+			c.Rune(x+at, y-1, '▼', Style{Fg: Alarm, Bold: true})
+		}
+	}
+	c.Fit(max(end, x+l.PromptW)+1, y, c.W-max(end, x+l.PromptW)-2, incident.Clean(p.Error), Style{Fg: Alarm, Bold: true})
+}
+
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}
+
+func drawHelp(c *Canvas, r rect, v *View) Layout {
+	c.Put(1, 0, "spiketop: keys", Style{Bold: true})
+	right := rightTitle(c.W, v)
+	line(c, c.W-lineWidth(right)-1, 0, lineWidth(right), right)
+	type entry struct {
+		title string
+		hint  Hint
+	}
+	var all []entry
+	keyW := 0
+	for _, g := range v.Help {
+		all = append(all, entry{title: g.Title})
+		for _, k := range g.Keys {
+			keyW = max(keyW, textWidth(k.Key))
+			all = append(all, entry{hint: k})
+		}
+	}
+	in := r.inside()
+	cols := max(1, in.w/58)
+	rows := max(in.h, 1)
+	most := max(0, (len(all)+cols-1)/cols-rows)
+	scroll := min(max(v.Scroll, 0), most)
+	footer := []span{{"rates are bit/s, SI (6.81G = 6.81 Gbit/s), wire bytes of layer 2", Style{Fg: Faint}, 1}}
+	if most > 0 {
+		footer = append([]span{{"j k PgDn PgUp scroll  ", Style{Fg: Faint}, 0}}, footer...)
+	}
+	box(c, r, Style{Fg: Faint}, []span{{"help", Style{Fg: Strong, Bold: true}, 0}}, footer)
+	w, per := in.w/cols, rows
+	if most > 0 {
+		per = (len(all) + cols - 1) / cols
+	}
+	for i, e := range all {
+		col, y := i/per, i%per-scroll
+		if col >= cols || y < 0 || y >= rows {
+			continue
+		}
+		x := in.x + 1 + col*w
+		if e.title != "" {
+			c.Fit(x, in.y+y, w-2, e.title, Style{Bold: true})
+			continue
+		}
+		c.Put(x+1, in.y+y, e.hint.Key, Style{Fg: Strong, Bold: true})
+		c.Fit(x+keyW+3, in.y+y, w-keyW-4, e.hint.Name, Style{})
+	}
+	return Layout{Page: max(rows-1, 1), Scroll: scroll}
+}
