@@ -13,6 +13,7 @@ type target struct {
 	flights []flight // no final state yet, ascending n
 	newest  int64    // highest running number seen
 	left    int64    // the newest echo that was seen leaving
+	ids     []uint16 // of its runs, oldest first
 	window  window
 	stats   Stats // without what window knows
 	dropped uint64
@@ -23,6 +24,10 @@ type target struct {
 }
 
 const elsewhere = 3
+
+// mostRuns bounds the runs of a target whose answers are still matched. A run
+// ends at most once a second and is heard for drainFor longer.
+const mostRuns = 8
 
 // identity is one run of a pinger: an ICMP id in use with one address.
 type identity struct {
@@ -141,6 +146,13 @@ func (s *Set) identify(t *target, e *Event) *identity {
 		t.Addr = e.Addr
 	}
 	s.runs[e.ID] = r
+	t.ids = append(t.ids, e.ID)
+	if len(t.ids) > mostRuns {
+		if o := s.runs[t.ids[0]]; o != nil && o.target == t && o != r {
+			delete(s.runs, o.id)
+		}
+		t.ids = slices.Delete(t.ids, 0, 1)
+	}
 	s.indexAddrs()
 	return r
 }
