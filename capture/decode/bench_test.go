@@ -1,6 +1,8 @@
 package decode
 
 import (
+	"encoding/binary"
+	"fmt"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -92,6 +94,63 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				d.Decode(bf.data, &m, &rec, &echo)
+			}
+		})
+	}
+	b.Run("tcp4 general", func(b *testing.B) {
+		d := New(Config{})
+		m := txMeta(benchFrames[0].data)
+		var rec flow.Record
+		var echo flow.Echo
+		b.ReportAllocs()
+		for b.Loop() {
+			d.general(benchFrames[0].data, &m, &rec, &echo)
+		}
+	})
+}
+
+// BenchmarkDecodeMap is Decode and a Go map as table, over n flows: what the
+// table of package flow is measured against.
+func BenchmarkDecodeMap(b *testing.B) {
+	d := New(Config{})
+	var echo flow.Echo
+	benchmarkMap(b, func(data []byte, m *Meta, rec *flow.Record) { d.Decode(data, m, rec, &echo) })
+}
+
+// BenchmarkDecodingLayerParserMap is gopacket's parser and a Go map.
+func BenchmarkDecodingLayerParserMap(b *testing.B) {
+	p := newLayerParser()
+	benchmarkMap(b, func(data []byte, m *Meta, rec *flow.Record) {
+		p.decode(data, &rec.Key)
+		rec.Bytes, rec.Packets = uint64(m.Len), 1
+	})
+}
+
+func benchmarkMap(b *testing.B, decode func(data []byte, m *Meta, rec *flow.Record)) {
+	for _, flows := range []uint32{1, 10_000, 1_000_000} {
+		b.Run(fmt.Sprint(flows), func(b *testing.B) {
+			data := append([]byte(nil), benchFrames[0].data...)
+			m := txMeta(data)
+			table := make(map[flow.Key]*flow.Counters)
+			var rec flow.Record
+			count := func(i uint32) {
+				binary.BigEndian.PutUint32(data[26:], i) // source address
+				decode(data, &m, &rec)
+				c := table[rec.Key]
+				if c == nil {
+					c = new(flow.Counters)
+					table[rec.Key] = c
+				}
+				c.Add(flow.Counters{Bytes: rec.Bytes, Packets: uint64(rec.Packets)})
+			}
+			for i := range flows {
+				count(i)
+			}
+			b.ReportAllocs()
+			i := uint32(0)
+			for b.Loop() {
+				count(i * 2654435761 % flows) // in no order
+				i++
 			}
 		})
 	}

@@ -90,8 +90,9 @@ func (d *Decoder) Decode(data []byte, m *Meta, rec *flow.Record, echo *flow.Echo
 
 // general decodes any frame.
 func (d *Decoder) general(data []byte, m *Meta, rec *flow.Record, echo *flow.Echo) (hasEcho bool) {
-	wire := max(int(min(m.Len, maxLen)), len(data))
-	f := frame{data: data, m: m, rec: rec, echo: echo, wire: wire, end: len(data)}
+	var f frame // field by field: a literal is built twice as large and copied, 8 ns
+	f.data, f.m, f.rec, f.echo = data, m, rec, echo
+	f.wire, f.end = max(int(min(m.Len, maxLen)), len(data)), len(data)
 	rec.At, rec.Dir, rec.TCPFlags = m.At, m.Dir, 0
 	d.ethernet(&f)
 	d.count(&f)

@@ -11,10 +11,10 @@ import (
 const fastLen = ethLen + ipv4Len + 20
 
 // fastIPv4 decodes what most frames are: whole TCP or UDP packets over IPv4
-// without options, no tag in the frame, no super-frame. It returns false,
-// having written nothing, if the frame is anything else or odd in any way. The
-// fuzzer and the tests compare it with the general path, which gives the same
-// result in twice the time (BenchmarkDecode, tcp4 and tcp4 general).
+// without options, no tag in the frame, TCP super-frames among them. It returns
+// false, having written nothing, if the frame is anything else or odd in any
+// way. The tests and the fuzzer hold it against the general path, which gives
+// the same result in three times the time (BenchmarkDecode tcp4 and tcp4 general).
 func (d *Decoder) fastIPv4(data []byte, m *Meta, rec *flow.Record) bool {
 	if len(data) < fastLen {
 		return false
@@ -27,7 +27,8 @@ func (d *Decoder) fastIPv4(data []byte, m *Meta, rec *flow.Record) bool {
 	n := max(m.Len, uint32(len(data)))
 	proto := h[23]
 	total := uint32(binary.BigEndian.Uint16(h[16:]))
-	if total+ethLen > n || m.HasVnet && m.GSOSize != 0 {
+	super := m.HasVnet && m.GSOSize != 0
+	if total+ethLen > n || super && (proto != flow.ProtoTCP || m.GSOType&gsoBase != gsoTCPv4) {
 		return false
 	}
 	var flags uint8
@@ -58,14 +59,18 @@ func (d *Decoder) fastIPv4(data []byte, m *Meta, rec *flow.Record) bool {
 	k.LocalPort, k.RemotePort = srcPort, dstPort
 	k.Proto, k.Family = proto, flow.FamilyIPv4
 
-	bytes := uint64(n)
-	vlan := uint16(0)
-	if m.HasVLAN {
-		vlan = m.VLAN & 0xfff
-		bytes += tagLen
-	}
-	k.VLAN = vlan
 	rec.At, rec.Dir, rec.TCPFlags = m.At, m.Dir, flags
-	rec.Bytes, rec.SKBBytes, rec.Packets = bytes, n, 1
+	rec.Packets, rec.Bytes, rec.SKBBytes = 1, uint64(n), n
+	if super {
+		rec.Packets, rec.Bytes = cut(uint64(n), ethLen+ipv4Len+max(uint64(h[46]>>4)*4, 20), 0, m.GSOSize)
+		if rec.Packets > 1 {
+			d.stats.SuperFrames++
+		}
+	}
+	k.VLAN = 0
+	if m.HasVLAN {
+		k.VLAN = m.VLAN & 0xfff
+		rec.Bytes += tagLen * uint64(rec.Packets)
+	}
 	return true
 }

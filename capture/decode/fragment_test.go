@@ -3,6 +3,7 @@ package decode
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -220,6 +221,9 @@ func TestFragmentSpread(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
+	if got := unsafe.Sizeof(firstFragment{}); got != 56 {
+		t.Errorf("a remembered fragment takes %d bytes, Config says 56", got)
+	}
 	for _, tt := range []struct{ in, want int }{
 		{0, 4096}, {-1, 4096}, {1, 4}, {4, 4}, {5, 8}, {4096, 4096}, {4097, 8192}, {1 << 30, 65536},
 	} {

@@ -1,5 +1,7 @@
 package decode
 
+import "spiketop/flow"
+
 // Super-frames. With segmentation offload (GSO, TSO) the packet tap sees up to
 // 64 KiB or more as one frame, and with GRO what arrived as many; virtio_net_hdr
 // tells the size of the pieces. The wire carried the headers once for each piece
@@ -54,20 +56,24 @@ func (d *Decoder) count(f *frame) {
 // segments returns the packets of a super-frame of n bytes and their bytes, tags
 // that are not in the frame left out.
 func (f *frame) segments(n uint64) (uint32, uint64) {
-	headers := min(uint64(f.headerLen()), n)
+	extra := 0
+	if f.jumbo {
+		extra = -jumboLen // the kernel takes it out again when it cuts the frame
+	}
+	if f.m.GSOType&gsoBase == gsoUFO && f.rec.Key.Family == flow.FamilyIPv6 {
+		extra += fragmentLen
+	}
+	return cut(n, uint64(f.headerLen()), extra, f.m.GSOSize)
+}
+
+// cut cuts a super-frame of n bytes into pieces of size. If there are several,
+// each has the headers and extra bytes that the super-frame had not.
+func cut(n, headers uint64, extra int, size uint16) (packets uint32, bytes uint64) {
+	headers = min(headers, n)
 	payload := n - headers
-	size := uint64(f.m.GSOSize)
-	packets := max((payload+size-1)/size, 1)
-	if packets == 1 {
+	packets = uint32((payload + uint64(size) - 1) / uint64(size))
+	if packets <= 1 {
 		return 1, n
 	}
-	// The kernel takes its jumbo header out again when it cuts the frame.
-	if f.jumbo {
-		headers -= jumboLen
-	}
-	// UFO: each piece is a fragment; IPv6 gives each a header of its own.
-	if f.m.GSOType&gsoBase == gsoUFO && f.rec.Key.Family == 6 {
-		headers += fragmentLen
-	}
-	return uint32(packets), payload + packets*headers
+	return packets, payload + uint64(packets)*(headers+uint64(extra))
 }

@@ -152,9 +152,25 @@ var superCases = []struct {
 		name: "udp segmentation in vxlan", data: eth(typeIPv4, vxlan(eth(typeIPv4, ip4(17, udp(1, 443, nil))))),
 		edit: vnet(gsoUDP, 1200, 2492), packets: 2, bytes: 2584,
 	}, {
-		// ESP hides TCP: 14+20 + 32 assumed = 66; payload 2000 = 2 * 1000: 2066 + 66
+		// ESP hides IP and TCP: 14+20 + 20+32 assumed = 86; payload 2000 = 2 * 1000: 2086 + 86
 		name: "tcp4 in esp", data: eth(typeIPv4, ip4(50, zeros(40))),
-		edit: vnet(gsoTCPv4, 1000, 2066), packets: 2, bytes: 2132,
+		edit: vnet(gsoTCPv4, 1000, 2086), packets: 2, bytes: 2172,
+	}, {
+		// VXLAN on another port: as above, 116; 2912 + 116
+		name: "tcp4 in vxlan on an odd port", data: eth(typeIPv4, ip4(17, udp(50000, 4790, join(zeros(8), eth(typeIPv4, ip4(6, tcpStamps(1, 2, pshAck, nil))))))),
+		edit: vnet(gsoTCPv4, 1398, 2912), packets: 2, bytes: 3028,
+	}, {
+		// a UDP tunnel that hides all: 14+20 + 8+8+14 + 20+32 assumed = 116
+		name: "tcp4 in a udp tunnel, hidden", data: eth(typeIPv4, ip4(17, udp(50000, 51820, zeros(60)))),
+		edit: vnet(gsoTCPv4, 1398, 2912), packets: 2, bytes: 3028,
+	}, {
+		// datagrams to the port of VXLAN that are none: headers 42; 2400 = 2 * 1200: 2442 + 42
+		name: "udp segmentation to the port of vxlan", data: eth(typeIPv4, ip4(17, udp(50000, portVXLAN, zeros(60)))),
+		edit: vnet(gsoUDP, 1200, 2442), packets: 2, bytes: 2484,
+	}, {
+		// GRE cut before the inner header: 14+20 + 20+32 assumed = 86
+		name: "tcp4 in gre, cut", data: eth(typeIPv4, ip4(47, []byte{0, 0, 8, 0, 0x45})),
+		edit: vnet(gsoTCPv4, 1000, 2086), packets: 2, bytes: 2172,
 	}, {
 		// an unknown ethertype hides IP and TCP: 14 + 20+32 assumed = 66: 2066 + 66
 		name: "tcp4 in mpls", data: eth(0x8847, zeros(60)),
