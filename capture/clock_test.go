@@ -88,7 +88,7 @@ func TestClockReal(t *testing.T) {
 	if c.Steps() != 0 {
 		t.Errorf("%d steps of a clock that nobody set", c.Steps())
 	}
-	if d := c.Offset().Wall(Now()).Sub(time.Now()); d.Abs() > 5*time.Second {
+	if d := time.Until(c.Offset().Wall(Now())); d.Abs() > 5*time.Second {
 		t.Errorf("wall time is off by %v", d)
 	}
 }

@@ -68,9 +68,9 @@ func (r *Reader) handOver() {
 	*o = openRing{ring: o.next, from: o.until, until: math.MaxInt64}
 }
 
-// callOff gives up what compares stamps, after a step of the clock: they are on
-// another clock now. A hand-over is called off; frames that the old ring had
-// already left to the new one count as lost.
+// callOff ends a hand-over without moving: after a step of the clock, for stamps
+// are on another clock now, or because the device goes. Frames that the old ring
+// had already left to the new one count as lost.
 func (r *Reader) callOff() {
 	o := &r.open
 	if o.next != nil {

@@ -126,3 +126,18 @@ func TestLiveEnd(t *testing.T) {
 		t.Errorf("ended after %v", best)
 	}
 }
+
+// TestLiveIdle: a quiet link costs next to nothing.
+func TestLiveIdle(t *testing.T) {
+	p := newPair(t)
+	r := open(t, p.near, ReaderConfig{})
+	r.run()
+	r.settle()
+	cpu, at := cpuTime(t), time.Now()
+	r.until(Now().Add(3 * time.Second))
+	share := float64(cpuTime(t)-cpu) / float64(time.Since(at))
+	t.Logf("%.2f %% of a CPU", 100*share)
+	if share > 0.03 { // measured 0.5 %; the rest is for slow machines
+		t.Errorf("an idle reader uses %.1f %% of a CPU", 100*share)
+	}
+}

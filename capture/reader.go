@@ -108,6 +108,7 @@ func OpenReader(cfg ReaderConfig) (*Reader, error) {
 	if err := r.openNow(); err != nil {
 		return nil, err
 	}
+	r.publish()
 	return r, nil
 }
 
@@ -137,6 +138,9 @@ func (r *Reader) Stats() ReaderStats {
 
 // Run drains the ring until ctx ends, within some 100 ms; it then closes the
 // ring and returns nil.
+//
+// A slot that ends at or before a batch's Drained is in that batch or in an
+// earlier one, and so is every echo stamped before it.
 //
 // It hands on a batch whenever a slot is closed or an echo has come, and at
 // least every 50 ms for the watermark. It never waits for the receiver: while
@@ -172,6 +176,7 @@ func (r *Reader) apply() {
 	}
 	if w.ifindex != r.ifindex {
 		r.leave()
+		r.note(nil)
 		r.ifindex, r.epoch, r.tryAgain = w.ifindex, w.epoch, 0
 		r.table.SetEpoch(w.epoch)
 	}
@@ -204,6 +209,8 @@ func (r *Reader) leave() {
 		return
 	}
 	r.look()
+	r.callOff()
+	r.readLosses()
 	r.tally.stop()
 	r.open.close()
 	r.hand()
