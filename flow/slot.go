@@ -36,9 +36,9 @@ type Slot struct {
 	Total    [2]Counters
 	Bins     [2][BinsPerSlot]uint64 // wire bytes in 10 ms bins
 	SKBBytes [2]uint64              // see Record.SKBBytes
-	Floor    uint64                 // bytes of the largest flow that lost its row, 0 = none: the possible error of any figure
+	Floor    uint64                 // bytes of the largest flow (or part of one, if Evicted > 0) that lost its row, 0 = none: the possible error of any figure
 	Lost     uint64                 // frames the ring dropped, counted when the slot was closed
-	Evicted  uint32                 // flows that lost their table entry to another during the slot
+	Evicted  uint32                 // flows that lost their table entry to another during the slot, and records of newcomers that got none
 	Late     uint32                 // records that came after their own slot was closed, counted in this one
 }
 

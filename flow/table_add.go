@@ -95,7 +95,7 @@ func (t *Table) find(hash uint64, k *Key) uint32 {
 	for p := hash >> entryBits & placeMask; words[p] != 0; p = (p + 1) & placeMask {
 		if words[p]>>entryBits == hash>>entryBits {
 			e := uint32(words[p] & entryMask)
-			if t.entries.hot(e).key == *k {
+			if equal(&t.entries.hot(e).key, k) {
 				return e
 			}
 		}

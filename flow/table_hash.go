@@ -26,19 +26,29 @@ func newHashSecret(seed uint64) (s hashSecret) {
 // different keys get the same 128 bits with a chance of 2^-64 over the secrets,
 // whatever the keys are. The last multiplication folds them into 64 bits.
 func (s *hashSecret) hash(k *Key) uint64 {
-	w0 := binary.LittleEndian.Uint64(k.Local[:8])
-	w1 := binary.LittleEndian.Uint64(k.Local[8:])
-	w2 := binary.LittleEndian.Uint64(k.Remote[:8])
-	w3 := binary.LittleEndian.Uint64(k.Remote[8:])
-	w4 := uint64(k.LocalPort) | uint64(k.RemotePort)<<16 | uint64(k.VLAN)<<32 |
-		uint64(k.Proto)<<48 | uint64(k.Family)<<56
-	h1, l1 := bits.Mul64(w0+s[0], w1+s[1])
-	h2, l2 := bits.Mul64(w2+s[2], w3+s[3])
-	h3, l3 := bits.Mul64(w4+s[4], s[5])
+	h1, l1 := bits.Mul64(word(&k.Local, 0)+s[0], word(&k.Local, 8)+s[1])
+	h2, l2 := bits.Mul64(word(&k.Remote, 0)+s[2], word(&k.Remote, 8)+s[3])
+	h3, l3 := bits.Mul64(k.rest()+s[4], s[5])
 	lo, c := bits.Add64(l1, l2, 0)
 	hi, _ := bits.Add64(h1, h2, c)
 	lo, c = bits.Add64(lo, l3, 0)
 	hi, _ = bits.Add64(hi, h3, c)
 	h, l := bits.Mul64(lo+s[6], hi+s[7])
 	return h ^ l
+}
+
+// equal reports whether a and b are the same key. Comparing words is half the
+// price of the call that == compiles to for 40 bytes (BenchmarkTable).
+func equal(a, b *Key) bool {
+	x := word(&a.Local, 0) ^ word(&b.Local, 0) | word(&a.Local, 8) ^ word(&b.Local, 8)
+	y := word(&a.Remote, 0) ^ word(&b.Remote, 0) | word(&a.Remote, 8) ^ word(&b.Remote, 8)
+	return x|y == 0 && a.rest() == b.rest()
+}
+
+func word(b *[16]byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
+
+// rest returns what a key has besides its addresses.
+func (k *Key) rest() uint64 {
+	return uint64(k.LocalPort) | uint64(k.RemotePort)<<16 | uint64(k.VLAN)<<32 |
+		uint64(k.Proto)<<48 | uint64(k.Family)<<56
 }

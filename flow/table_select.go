@@ -43,29 +43,33 @@ func (t *Table) choose() (n kept) {
 	for i := range t.touched.n {
 		a := t.touched.at(i)
 		c := a.cost()
-		a.keep = c > 0
-		if a.keep {
+		if a.keep = c > 0; a.keep {
 			total = addSat64(total, c)
 			b := bucket(a.size())
 			p.cost[b] = addSat64(p.cost[b], c)
+			n.add(a)
 		}
 	}
-	if total > t.budget {
-		t.chooseLargest()
+	if total <= t.budget {
+		return n
 	}
+	t.chooseLargest()
+	n = kept{}
 	for i := range t.touched.n {
-		a := t.touched.at(i)
-		if !a.keep {
-			continue
-		}
-		for _, d := range Directions {
-			n.rows[d] += int(rowCount(a.bytes[d], a.packets[d]))
-		}
-		if a.fresh {
-			n.fresh++
+		if a := t.touched.at(i); a.keep {
+			n.add(a)
 		}
 	}
 	return n
+}
+
+func (n *kept) add(a *acc) {
+	for _, d := range Directions {
+		n.rows[d] += int(rowCount(a.bytes[d], a.packets[d]))
+	}
+	if a.fresh {
+		n.fresh++
+	}
 }
 
 // chooseLargest finds the size class in which the budget ends, from the costs
