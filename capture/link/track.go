@@ -201,8 +201,8 @@ func (l *tracked) refresh(s *State, d *Device, note func(l *tracked, change, was
 		note(l, "renamed", was, d.Name)
 	}
 	l.MAC, l.Physical = d.MAC, d.Physical || (l.Physical && !s.OwnSysfs)
-	if l.perm == ([6]byte{}) {
-		l.perm = d.ownMAC()
+	if own := d.ownMAC(); own != ([6]byte{}) {
+		l.perm = own
 	}
 	l.refreshBond(s, d, note)
 	l.refreshState(d, note)
