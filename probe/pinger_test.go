@@ -465,6 +465,7 @@ func TestReason(t *testing.T) {
 		{fmt.Errorf("look up x: %w", &net.DNSError{IsNotFound: true}), "no such host"},
 		{&net.DNSError{Err: "i/o timeout", IsTimeout: true}, "no answer from the name server"},
 		{&net.DNSError{Err: "server \x1b[31mmisbehaving\n"}, "name lookup: server  [31mmisbehaving"},
+		{&net.DNSError{Err: "dial udp 192.0.2.53:53: connect: network is unreachable"}, "name lookup: network is unreachable"},
 		{&net.OpError{Op: "write", Err: os.NewSyscallError("sendmsg", syscall.EHOSTUNREACH)}, "no route to host"},
 		{errors.New(strings.Repeat("ä", 200)), strings.Repeat("ä", 79) + "…"},
 		{errors.New("a\u202eb\xffc"), "a b c"},

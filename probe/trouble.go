@@ -30,7 +30,8 @@ func reason(err error) string {
 	case errors.As(err, &dns) && dns.IsTimeout, errors.Is(err, context.DeadlineExceeded):
 		return "no answer from the name server"
 	case errors.As(err, &dns):
-		return clean("name lookup: " + dns.Err)
+		last := dns.Err[strings.LastIndex(dns.Err, ": ")+1:] // without "dial udp ...: connect: "
+		return clean("name lookup: " + strings.TrimSpace(last))
 	case errors.As(err, &errno):
 		return errno.Error()
 	}
