@@ -7,7 +7,7 @@ type TableConfig struct {
 	Link          LinkID
 	MaxFlows      int                       // flows known at a time; 0 = 1 048 576, at most 4 194 303 with the default look-back
 	SlotBudget    int                       // bytes that one slot may cost its look-back; 0 = 24 MiB / LookbackSlots
-	LookbackSlots int                       // slots after which the look-back may have forgotten a flow; 0 = 600
+	LookbackSlots int                       // slots after which the look-back may have forgotten a flow: at most what NewLookback keeps; 0 = 600
 	Classify      func(*Key, [6]byte) Class // class of a flow with the MAC of its local end; nil = Unknown
 	Seed          uint64                    // secret of the hash: random in production, fixed in tests
 }
