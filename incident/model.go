@@ -236,6 +236,21 @@ const (
 	CauseUnknown = "unknown" // could not be judged
 )
 
+// Verdict segments: where the time of the guilty echo went.
+const (
+	SegmentNetwork = "physical network" // behind the NIC
+	SegmentNIC     = "this NIC"         // its output queue, or its link
+	SegmentHost    = "host"             // before the NIC: neighbour resolution, scheduling
+	SegmentUnknown = "unknown"
+)
+
+// Confidences of a verdict.
+const (
+	ConfidenceHigh   = "high"
+	ConfidenceMedium = "medium"
+	ConfidenceLow    = "low"
+)
+
 // Verdict is what the program believes, and why.
 type Verdict struct {
 	Cause      string   `json:"cause"`
@@ -245,6 +260,44 @@ type Verdict struct {
 	Sentence   string   `json:"sentence"`
 	Evidence   []string `json:"evidence"`
 	Advice     string   `json:"advice,omitempty"`
+	// Burst is the growth that is blamed; nil where none is.
+	Burst *BurstPart `json:"burst,omitempty"`
+	// Way is what was compared: each direction of a link on the echo's way.
+	Way []WayPart `json:"way,omitempty"`
+}
+
+// WayPart compares one direction of a link while the echo waited with what it
+// usually carries.
+type WayPart struct {
+	Link      string `json:"link"`
+	Direction string `json:"direction"`
+	// Seen says that the echo (tx) or its answer (rx) was seen there; else the
+	// way was not known and every link is considered.
+	Seen        bool     `json:"seen"`
+	WaitBps     *float64 `json:"wait_bps"` // while the echo waited, or in the 300 ms before
+	UsualBps    *float64 `json:"usual_bps"`
+	UsualMaxBps *float64 `json:"usual_max_bps"` // what 100 ms of the baseline hardly ever exceeded
+	Changed     bool     `json:"changed"`
+}
+
+// BurstPart is the growth of a link's traffic that a verdict blames. Its time is
+// the 10 ms bins of the window in which the rate was nearer to that of the burst
+// than to the usual one; rates are over that time.
+type BurstPart struct {
+	From     time.Time `json:"from"`
+	Ms       float64   `json:"ms"`
+	Bps      float64   `json:"bps"`
+	UsualBps float64   `json:"usual_bps"`
+	// SpeedShare is Bps / speed_bps; nil if that is unknown.
+	SpeedShare *float64 `json:"speed_share"`
+	// ClassShare is the blamed class's part of the growth, 0..1.
+	ClassShare float64 `json:"class_share"`
+	// The flow that grew most, its growth, and its part of the link's growth.
+	Proto        string  `json:"proto"`
+	Local        string  `json:"local"`
+	Remote       string  `json:"remote"`
+	FlowDeltaBps float64 `json:"flow_delta_bps"`
+	FlowShare    float64 `json:"flow_share"`
 }
 
 // SelfPart is what this program did wrong or missed meanwhile.

@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"spiketop/flow"
@@ -17,14 +19,15 @@ type Config struct {
 	Spike time.Duration
 	// Zone is the zone of all wall times in Frames and Incidents; UTC.
 	Zone *time.Location
-	// LookbackSlots is how many slots of 100 ms are kept of each link; 600.
+	// LookbackSlots is how many slots of 100 ms are kept of each link; 600, which
+	// is also the least: a window at its longest needs 60 s.
 	LookbackSlots int
 }
 
 // Spike is the start of an episode, as soon as it is noticed.
 type Spike struct {
 	At          time.Time     // when it was noticed
-	Kind        string        // KindRTT, KindOutstanding, KindLoss, KindShift, KindManual
+	Kind        string        // KindRTT, KindOutstanding, KindLoss, KindManual
 	Target      string        // address or name of the target; "" for KindManual
 	Member      string        // NIC by which the echo left, "" = not seen
 	N           int64         // running number of the echo
@@ -52,59 +55,143 @@ type Output struct {
 // happened, Late if the owner itself did not run, then Tick. A round is due
 // every 10 to 100 ms. Frame may be called after Tick.
 type Monitor struct {
-	cfg Config
+	cfg    Config
+	world  *flow.World
+	offset flow.WallOffset
+
+	links   []*link // in pane order
+	targets []*target
+	stats   []probe.Stats
+
+	now     flow.Time     // of the last Tick
+	ran     time.Duration // for which this process surely ran, as its Ticks show
+	samples []probe.Sample
+	suspect []suspect // late echoes that cannot be judged yet
+
+	late      []flow.Span // when this process did not run
+	lateTicks int
+	steps     []flow.Time // clock steps
+	changes   []linkEvent
+
+	open       []*collecting // incidents that still collect, oldest first
+	number     int           // of the last incident
+	started    []flow.Time   // of the last hour's incidents
+	windows    []flow.Span   // of recent incidents, suppressed ones too
+	suppressed int           // in all
+	unsaid     int           // suppressed and not yet in any incident
+	lines      []line
+	frozen     *Incident
+
+	notes []note
+	out   Output
 }
 
 // NewMonitor returns a monitor that begins at start in world w.
-func NewMonitor(cfg Config, start flow.Time, w *flow.World) *Monitor { return &Monitor{cfg: cfg} }
-
-// SetWorld takes a new World: links that joined, left, returned with a new
-// epoch or were renamed, other class rules, a clock step.
-func (m *Monitor) SetWorld(now flow.Time, w *flow.World) {}
+func NewMonitor(cfg Config, start flow.Time, w *flow.World) *Monitor {
+	if cfg.Interval <= 0 {
+		cfg.Interval = 100 * time.Millisecond
+	}
+	if cfg.Zone == nil {
+		cfg.Zone = time.UTC
+	}
+	cfg.LookbackSlots = max(cfg.LookbackSlots, 600)
+	m := &Monitor{cfg: cfg, now: start, offset: w.Offset}
+	m.SetWorld(start, w)
+	return m
+}
 
 // SetTargets sets what is pinged, in the order of Frame.Pings. A target that
 // stays (by ID) keeps its baseline.
-func (m *Monitor) SetTargets(targets []probe.Target) {}
+func (m *Monitor) SetTargets(targets []probe.Target) {
+	list := make([]*target, 0, len(targets))
+	for _, pt := range targets {
+		t := m.target(pt.ID)
+		if t == nil {
+			t = &target{}
+			t.limits = t.base.thresholds(m.cfg.Spike)
+		}
+		t.Target = pt
+		list = append(list, t)
+	}
+	m.targets = list
+}
+
+func (m *Monitor) target(id probe.TargetID) *target {
+	for _, t := range m.targets {
+		if t.ID == id {
+			return t
+		}
+	}
+	return nil
+}
 
 // SetStats takes the statistics shown in the next Frame.
-func (m *Monitor) SetStats(stats []probe.Stats) {}
+func (m *Monitor) SetStats(stats []probe.Stats) { m.stats = stats }
 
-// Batch takes what the reader of one link delivered: slots, losses, the
-// watermark, clock steps. Its echoes are the probe's and not looked at. Nothing
-// of b may change afterwards.
-func (m *Monitor) Batch(b *flow.Batch) {}
+// Sample takes what became known of an echo; it is judged by the next Tick.
+func (m *Monitor) Sample(s probe.Sample) { m.samples = append(m.samples, s) }
 
-// Sample takes what became known of an echo.
-func (m *Monitor) Sample(s probe.Sample) {}
-
-// Counters takes a reading of the kernel's counters.
-func (m *Monitor) Counters(c []flow.LinkCounters) {}
+// Bounds of the record of this process's own lateness.
+const (
+	lateMemory = 120 * time.Second
+	maxLate    = 1024
+)
 
 // Late says that this process did not run from from to to: what seems late in
 // this time may be its own fault.
-func (m *Monitor) Late(from, to flow.Time) {}
+func (m *Monitor) Late(from, to flow.Time) {
+	if to <= from {
+		return
+	}
+	if len(m.late) == maxLate || len(m.late) > 0 && m.late[0].To < to.Add(-lateMemory) {
+		m.late = slices.Delete(m.late, 0, 1)
+	}
+	m.late = append(m.late, flow.Span{From: from, To: to})
+	slices.SortStableFunc(m.late, func(a, b flow.Span) int { return cmp.Compare(a.From, b.From) })
+	m.lateTicks++
+}
 
-// LinkChange says what happened to a link: change is down, up, renamed, left,
-// joined, speed or lacp (as in the link event of headless); was and now are its
-// values in words.
-func (m *Monitor) LinkChange(at flow.Time, name, change, was, now string) {}
-
-// Freeze seals the evidence of this moment, because a person asks for it.
-func (m *Monitor) Freeze(now flow.Time) {}
+// maxStep is the longest time between two Ticks in which this process is
+// believed to have run.
+const maxStep = 200 * time.Millisecond
 
 // Tick judges what is known at now.
-func (m *Monitor) Tick(now flow.Time) Output { return Output{} }
-
-// Frame returns a picture of everything at now.
-func (m *Monitor) Frame(now flow.Time) *Frame { return &Frame{} }
-
-// Saved says that the incident id lies in dir.
-func (m *Monitor) Saved(id, dir string) {}
-
-// SaveFailed says that the incident id could not be written; it stays in
-// memory, text says why.
-func (m *Monitor) SaveFailed(id, text string) {}
+func (m *Monitor) Tick(now flow.Time) Output {
+	if now > m.now {
+		m.ran += min(now.Sub(m.now), maxStep)
+		m.now = now
+	}
+	samples := m.samples
+	m.samples = m.samples[:0]
+	for i := range samples {
+		m.take(samples[i])
+	}
+	m.judgeSuspects()
+	for _, t := range m.targets {
+		m.acceptShift(t)
+		t.echoes.forget(m.now.Add(-echoMemory))
+	}
+	m.advance(false)
+	out := m.out
+	m.out = Output{}
+	return out
+}
 
 // Close seals what is still open, as truncated. The monitor must not be used
 // afterwards.
-func (m *Monitor) Close(now flow.Time) Output { return Output{} }
+func (m *Monitor) Close(now flow.Time) Output {
+	m.now = max(m.now, now)
+	samples := m.samples
+	m.samples = nil
+	for i := range samples {
+		m.take(samples[i])
+	}
+	m.judgeSuspects()
+	m.advance(true)
+	out := m.out
+	m.out = Output{}
+	return out
+}
+
+// wall converts t to the zone of this process.
+func (m *Monitor) wall(t flow.Time) time.Time { return m.offset.Wall(t).In(m.cfg.Zone) }

@@ -1,0 +1,209 @@
+package incident
+
+import (
+	"fmt"
+	"strings"
+
+	"spiketop/flow"
+	"spiketop/probe"
+)
+
+// arrow is the direction as the screen shows it.
+func arrow(d flow.Direction) string {
+	if d == flow.Tx {
+		return "▲"
+	}
+	return "▼"
+}
+
+// perSecond writes a rate in words: "38.2 Mbit/s".
+func perSecond(bps float64) string {
+	s := strings.TrimSuffix(Rate(bps), "b")
+	if n := len(s) - 1; n > 0 && strings.ContainsAny(s[n:], "kMGTPE") {
+		return s[:n] + " " + s[n:] + "bit/s"
+	}
+	return s + " bit/s"
+}
+
+// head says what happened to the guilty echo.
+func (b *builder) head(in *Incident) string {
+	c, t := b.c, &in.Trigger
+	if c.t == nil {
+		return "Frozen by hand."
+	}
+	what := fmt.Sprintf("Echo %d to %s", t.Seq, CleanMax(t.Target, 64))
+	if t.Member != "" {
+		what += " via " + Clean(t.Member)
+	}
+	usual := ""
+	if c.baseline >= 0 {
+		usual = " (usual " + Ms(c.baseline) + ")"
+	}
+	switch {
+	case c.guilty.RTT >= 0:
+		return fmt.Sprintf("%s took %s ms%s.", what, Ms(c.guilty.RTT), usual)
+	case c.guilty.State == probe.Outstanding && c.outstanding >= 0:
+		return fmt.Sprintf("%s is without an answer for %s ms%s.", what, Ms(c.outstanding), usual)
+	case c.guilty.State == probe.Uncertain:
+		return what + " has no known answer: it may have been missed."
+	}
+	for i := range in.Pings {
+		if p := &in.Pings[i]; p.Target == t.Target && p.Sent > 0 {
+			return fmt.Sprintf("%s was lost, %d of %d around it too.", what, max(p.Lost-1, 0), p.Sent-1)
+		}
+	}
+	return what + " was lost."
+}
+
+// burstText is the sentence about a growth.
+func burstText(v *Verdict) string {
+	p := v.Burst
+	d := flow.Rx
+	if v.Direction == "tx" {
+		d = flow.Tx
+	}
+	s := fmt.Sprintf("%s %s ran at %s for %.0f ms (usual %s", Clean(v.Link), arrow(d), perSecond(p.Bps), p.Ms, perSecond(p.UsualBps))
+	if p.SpeedShare != nil && *p.SpeedShare > 0 {
+		s += fmt.Sprintf(", %s of %s", Percent(*p.SpeedShare), Rate(p.Bps / *p.SpeedShare))
+	}
+	who := fmt.Sprintf("%s, %s", fiveTuple(p, d, "->"), signedRate(p.FlowDeltaBps))
+	if p.FlowShare >= 0.5 {
+		return s + "): one flow brought most of it: " + who + "."
+	}
+	return fmt.Sprintf("%s): no single flow brought most of it; the largest brought %s: %s.", s, Percent(p.FlowShare), who)
+}
+
+func signedRate(bps float64) string {
+	if bps < 0 {
+		return perSecond(bps)
+	}
+	return "+" + perSecond(bps)
+}
+
+// fiveTuple writes a flow in the direction in which it went.
+func fiveTuple(p *BurstPart, d flow.Direction, to string) string {
+	from, dest := p.Remote, p.Local
+	if d == flow.Tx {
+		from, dest = dest, from
+	}
+	return fmt.Sprintf("%s %s %s %s", p.Proto, from, to, dest)
+}
+
+func burstEvidence(v *Verdict) string {
+	p := v.Burst
+	class := v.Cause
+	if class == CauseTraffic {
+		class = "unknown"
+	}
+	return fmt.Sprintf("%s %s: %s for %.0f ms, usual %s; the flow brought %s of the growth, class %s %s", v.Link, v.Direction,
+		perSecond(p.Bps), p.Ms, perSecond(p.UsualBps), Percent(p.FlowShare), class, Percent(p.ClassShare))
+}
+
+// evidence lists what the verdict rests on; every number is a field too.
+func (b *builder) evidence(in *Incident, way []wayDir) []string {
+	var list []string
+	if o := in.Path.Own; o != nil && o.Wire != nil && o.Queue != nil {
+		list = append(list, fmt.Sprintf("echo: %s ms on the wire, %s ms in this host", ms(o.Wire), ms(o.Queue)))
+	}
+	for i := range way {
+		w := &way[i]
+		if w.wait < 0 {
+			continue
+		}
+		verb := "not more than usual"
+		if w.changed {
+			verb = "more than usual"
+		}
+		list = append(list, fmt.Sprintf("%s %s while the echo waited: %s, %s (usually up to %s)", w.l.Name, w.d, perSecond(w.wait), verb, perSecond(w.limit)))
+	}
+	for i := range in.Links {
+		list = append(list, linkEvidence(&in.Links[i])...)
+	}
+	for i := range in.Pings {
+		if p := &in.Pings[i]; p.Target != in.Trigger.Target && p.RTTMax != nil && p.Baseline != nil {
+			list = append(list, fmt.Sprintf("%s: at most %s ms (usual %s), %d of %d lost", Clean(p.Target), ms(p.RTTMax), ms(p.Baseline), p.Lost, p.Sent))
+		}
+	}
+	if in.Self.LateTicks > 0 {
+		list = append(list, fmt.Sprintf("this process itself was late %d times around it (late_ticks)", in.Self.LateTicks))
+	}
+	return list
+}
+
+// linkEvidence is what a link's counters say.
+func linkEvidence(l *LinkPart) (list []string) {
+	if l.Coverage != nil && *l.Coverage < leastCoverage {
+		list = append(list, fmt.Sprintf("%s: coverage %s, %d frames lost in the capture ring", l.Name, Percent(*l.Coverage), l.CaptureDrops))
+	}
+	if n := l.NIC; n != nil {
+		for _, c := range []struct {
+			name string
+			n    uint64
+		}{{"rx_missed", n.RxMissed}, {"rx_no_buffer", n.RxNoBuffer}, {"rx_fifo", n.RxFifo}, {"rx_dropped", n.RxDropped}, {"tx_dropped", n.TxDropped},
+			{"qdisc_drops", n.QdiscDrops}, {"carrier_changes", n.CarrierChanges}} {
+			if c.n > 0 {
+				list = append(list, fmt.Sprintf("%s: %s %d", l.Name, c.name, c.n))
+			}
+		}
+		if n.QdiscBacklogBytes >= minBacklog {
+			list = append(list, fmt.Sprintf("%s: qdisc_backlog_bytes %d", l.Name, n.QdiscBacklogBytes))
+		}
+	}
+	return list
+}
+
+// advice is where to look next.
+func advice(in *Incident, r *burst) string {
+	switch {
+	case r.w.d == flow.Tx && in.Path.VerdictSegment == SegmentNIC:
+		return fmt.Sprintf("The queue of %s was full of its own output: limit the sender, or look at the qdisc.", Clean(r.w.l.Name))
+	case r.w.d == flow.Rx:
+		return fmt.Sprintf("Look at the output queue of the switch port toward %s at that time.", Clean(r.w.l.Name))
+	}
+	return ""
+}
+
+// summary is the short sentence of the incident line.
+func summary(in *Incident) string {
+	t, v := &in.Trigger, &in.Verdict
+	s := "frozen by hand"
+	if t.Kind != KindManual {
+		switch {
+		case t.RTT != nil:
+			s = ms(t.RTT) + " ms"
+		case t.Kind == KindLoss:
+			s = "loss"
+		default:
+			s = "no answer"
+		}
+		s += " on " + CleanMax(t.Target, 64)
+		if t.Member != "" {
+			s += " via " + Clean(t.Member)
+		}
+	}
+	switch {
+	case v.Burst != nil:
+		return s + " — " + burstSummary(v)
+	case v.Cause == CauseLink:
+		return s + " — " + Clean(v.Link) + " changed"
+	case v.Cause == CauseNone:
+		return s + " — no link on its way changed"
+	case v.Cause == CauseUnknown:
+		return s + " — could not be judged"
+	}
+	return s
+}
+
+func burstSummary(v *Verdict) string {
+	p := v.Burst
+	d := flow.Rx
+	if v.Direction == "tx" {
+		d = flow.Tx
+	}
+	load := Rate(p.Bps)
+	if p.SpeedShare != nil && *p.SpeedShare >= 0.1 {
+		load = Percent(*p.SpeedShare)
+	}
+	_, tuple, _ := strings.Cut(fiveTuple(p, d, "→"), " ")
+	return fmt.Sprintf("%s %s %s for %.0f ms: %s %s", Clean(v.Link), arrow(d), load, p.Ms, tuple, Change(p.FlowDeltaBps))
+}
