@@ -105,8 +105,11 @@ func (r *Reader) readBlock(b *tpacket.Block, now flow.Time) {
 	newest := d.watermark
 	for b.Next(&f) {
 		at, off, ok := r.stamps.convert(f.Stamp, d.watermark, now)
-		if !ok {
-			d.badStamps++
+		if !ok { // has the clock been stepped since the poll?
+			r.checkClock()
+			if at, off, ok = r.stamps.convert(f.Stamp, d.watermark, now); !ok {
+				d.badStamps++
+			}
 		}
 		newest = max(newest, at)
 		if f.Stamp < r.open.from {

@@ -71,6 +71,25 @@ func TestDrainWatermark(t *testing.T) {
 	}
 }
 
+// A clock stepped by 10 s while a block was filled: frames stamped before and
+// after it keep their true distance, and the step is told.
+func TestDrainStep(t *testing.T) {
+	r := memoryReader(1024)
+	off, steps := flow.WallOffset(testWall), 0
+	r.stamps = newStamps(func() (flow.WallOffset, int) { return off, steps })
+	r.feed(block(40*ms, 0, 1), 41*ms)
+	off, steps = off+10e9, 1
+	after := synFrame(52*ms, 2)
+	after.Stamp += 10e9
+	r.feed(tpackettest.Block(4096, testIfindex, synFrame(50*ms, 1), after), 60*ms)
+	if w := r.drain.watermark; w != 32*ms || r.drain.badStamps != 0 {
+		t.Errorf("watermark %d ms, %d bad stamps; want 32 (the frame at 52), 0", w/ms, r.drain.badStamps)
+	}
+	if b := r.out.pending; b == nil || b.Steps != 1 || r.out.offset != off {
+		t.Errorf("batch %+v, offset %d, want one step, %d", b, r.out.offset, off)
+	}
+}
+
 // While two rings overlap, each frame counts from one of them.
 func TestDrainHandOver(t *testing.T) {
 	r := memoryReader(1024)

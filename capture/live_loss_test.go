@@ -137,7 +137,7 @@ func TestLiveIdle(t *testing.T) {
 	r.until(Now().Add(3 * time.Second))
 	share := float64(cpuTime(t)-cpu) / float64(time.Since(at))
 	t.Logf("%.2f %% of a CPU", 100*share)
-	if share > 0.03 { // measured 0.5 %; the rest is for slow machines
+	if share > 0.05 { // measured 0.5 %, 1.9 % under the race detector
 		t.Errorf("an idle reader uses %.1f %% of a CPU", 100*share)
 	}
 }

@@ -243,7 +243,8 @@ func (r *Reader) wait(ctx context.Context) {
 }
 
 // checkClock takes note of a step of the clock. It runs after the look: the
-// blocks of the poll in which the step fell have taken the older offset.
+// blocks of the poll in which the step fell have taken the older offset, except
+// frames whose stamps make no sense by it.
 func (r *Reader) checkClock() {
 	if n := r.stamps.refresh(); n > 0 {
 		r.out.stepped(n)

@@ -55,8 +55,19 @@ func (t *tally) stop() {
 
 func (t *tally) open(from flow.Time) {
 	t.from = from
-	t.to = t.off.SlotStart(from).Add(flow.SlotLen)
+	t.to = t.end(from)
 	t.table.Begin(from)
+}
+
+// end returns where the slot that begins at from ends. A step of the clock makes
+// one slot between 10 and 110 ms long: none so short that a rate over it alone
+// would be absurd.
+func (t *tally) end(from flow.Time) flow.Time {
+	to := t.off.SlotStart(from).Add(flow.SlotLen)
+	if to.Sub(from) < flow.BinLen {
+		to = to.Add(flow.SlotLen)
+	}
+	return to
 }
 
 // next returns the record to decode into; commit counts it.
@@ -132,7 +143,7 @@ func (t *tally) closeOne() {
 	t.emit(t.table.CloseSlot(t.from, t.to))
 	t.used = false
 	t.from = t.to
-	t.to = t.off.SlotStart(t.from).Add(flow.SlotLen)
+	t.to = t.end(t.from)
 	t.replay()
 }
 

@@ -157,13 +157,24 @@ func TestTallyGapBehindFullBatch(t *testing.T) {
 	l.want(t, "0-100 0", fmt.Sprintf("100-200 %d", batchLen))
 }
 
-// A step of the clock moves the grid; the slot in between is shorter.
+// A step of the clock moves the grid; one slot in between has another length.
 func TestTallyStep(t *testing.T) {
-	l := newLedger(0)
-	l.start(0)
-	l.off = 30 * flow.WallOffset(ms)
-	l.advance(300 * ms)
-	l.want(t, "0-100 0", "100-170 0", "170-270 0")
+	for _, tt := range []struct {
+		moved flow.WallOffset // ms; slots begin at -moved, 100-moved, ...
+		want  []string
+	}{
+		{30, []string{"0-100 0", "100-170 0", "170-270 0"}},
+		{90, []string{"0-100 0", "100-110 0", "110-210 0"}},
+		{91, []string{"0-100 0", "100-209 0", "209-309 0"}}, // 9 ms would be too short
+		{3600_000, []string{"0-100 0", "100-200 0", "200-300 0"}},
+	} {
+		l := newLedger(0)
+		l.start(0)
+		l.off = tt.moved * flow.WallOffset(ms)
+		l.advance(flow.Time(310) * ms)
+		l.slots = l.slots[:3]
+		l.want(t, tt.want...)
+	}
 }
 
 func TestTallyAllocs(t *testing.T) {
