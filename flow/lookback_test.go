@@ -438,3 +438,12 @@ func TestLookbackEmpty(t *testing.T) {
 		t.Error("an empty look-back knows something")
 	}
 }
+
+// A flow that is introduced without a row would never leave.
+func TestLookbackIntroductionWithoutRow(t *testing.T) {
+	l := NewLookback(600, nil)
+	l.Add(introduce(slotOf(0, Row{1, 100, 1}), 1, 2, 3))
+	if l.flows.n != 1 || l.Info(1) == nil || l.Info(2) != nil {
+		t.Errorf("%d flows known, want flow 1 only", l.flows.n)
+	}
+}

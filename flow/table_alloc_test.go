@@ -96,3 +96,27 @@ func TestIndexGrows(t *testing.T) {
 		t.Errorf("%d words in the index, want %d", words, flows)
 	}
 }
+
+// After a slot with very many flows the table gives the memory of their
+// accounts back, a chunk a slot, and goes on counting right.
+func TestTableGivesAccountsBack(t *testing.T) {
+	tb := NewTable(TableConfig{MaxFlows: 50_000, Classify: func(*Key, [6]byte) Class { return VIF }})
+	tb.Begin(0)
+	tb.Add(records(20_000))
+	checkSums(t, tb.CloseSlot(slotAt(0)))
+	if n := len(tb.touched.chunks); n != 20 { // 20 000 / 1024
+		t.Fatalf("%d chunks for 20 000 flows, want 20", n)
+	}
+	rs := records(100)
+	for n := 1; n < 30; n++ {
+		tb.Add(rs)
+		s := tb.CloseSlot(slotAt(n))
+		checkSums(t, s)
+		if len(s.Rows[Rx])+len(s.Rows[Tx]) != 100 {
+			t.Fatalf("slot %d has %d rows, want 100", n, len(s.Rows[Rx])+len(s.Rows[Tx]))
+		}
+	}
+	if n := len(tb.touched.chunks); n != 8 { // 4 * 1 + 4
+		t.Errorf("%d chunks after 29 small slots, want 8", n)
+	}
+}
