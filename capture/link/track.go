@@ -285,7 +285,7 @@ func (l *tracked) refreshPort(s *State, d *Device, note func(l *tracked, change,
 		}
 		return
 	}
-	if lacpOf(was, wasActive) != lacpOf(d.Port, l.active) {
+	if was.negotiated() && lacpOf(was, wasActive) != lacpOf(d.Port, l.active) {
 		note(l, "lacp", was.lacp(wasActive), d.Port.lacp(l.active))
 	}
 }
@@ -302,6 +302,10 @@ func lacpOf(p *PortInfo, active int) lacp {
 	return lacp{p.Aggregator, p.Aggregator == active, well(p.Actor), well(p.Partner)}
 }
 
+// negotiated reports whether the bond has told anything of LACP yet: a member
+// just enslaved has neither aggregator nor port state for a moment.
+func (p *PortInfo) negotiated() bool { return p.Aggregator != 0 || p.Actor >= 0 }
+
 func (p *PortInfo) lacp(active int) string {
 	return fmt.Sprintf("aggregator %d (active %d), actor %d, partner %d", p.Aggregator, active, p.Actor, p.Partner)
 }
@@ -316,16 +320,29 @@ func (l *tracked) why() string {
 		notes = append(notes, "renamed from "+l.firstName)
 	}
 	if l.port != nil && l.mode == mode8023AD && l.State == flow.LinkUp {
-		switch x := lacpOf(l.port, l.active); {
-		case !x.partnerWell:
-			notes = append(notes, fmt.Sprintf("LACP partner not ready (%d)", l.port.Partner))
-		case !x.actorWell:
-			notes = append(notes, fmt.Sprintf("LACP not ready (%d)", l.port.Actor))
-		case !x.inActive && l.active != 0:
-			notes = append(notes, fmt.Sprintf("in aggregator %d, %s uses %d", l.port.Aggregator, l.Bond, l.active))
+		if n := l.lacpTrouble(); n != "" {
+			notes = append(notes, n)
 		}
 	}
 	return strings.Join(notes, "; ")
+}
+
+// lacpTrouble says why the bond does not use l, or "". A member wired to another
+// switch, or to a port of another group, is told by an aggregator of its own
+// with a partner that is in sync (8): nothing is wrong but the wiring.
+func (l *tracked) lacpTrouble() string {
+	const inSync = 0x08
+	x, p := lacpOf(l.port, l.active), l.port
+	elsewhere := !x.inActive && l.active != 0
+	switch {
+	case elsewhere && (x.partnerWell || p.Partner&(inSync|0xc0) == inSync):
+		return fmt.Sprintf("in aggregator %d, %s uses %d", p.Aggregator, l.Bond, l.active)
+	case !x.partnerWell:
+		return fmt.Sprintf("LACP partner not ready (%d)", p.Partner)
+	case !x.actorWell:
+		return fmt.Sprintf("LACP not ready (%d)", p.Actor)
+	}
+	return ""
 }
 
 // snapshot returns copies of the links, in pane order.

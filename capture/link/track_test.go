@@ -192,10 +192,24 @@ func TestTrack(t *testing.T) {
 			{"another aggregator", func(h *host) { p := h.Named("eth1").Port; p.Aggregator, p.State = 2, "backup" },
 				[]string{`#2 eth1 lacp: "aggregator 1 (active 1), actor 63, partner 61" -> "aggregator 2 (active 1), actor 63, partner 61"`},
 				[]string{"#1 eth0 if3 [bond0] up epoch 0 10000000000 bit/s ", "#2 eth1 if4 [bond0] up epoch 0 10000000000 bit/s in aggregator 2, bond0 uses 1"}},
+			{"as the kernel shows a member wired to another switch", func(h *host) { p := h.Named("eth1").Port; p.Actor, p.Partner = 7, 15 },
+				[]string{`#2 eth1 lacp: "aggregator 2 (active 1), actor 63, partner 61" -> "aggregator 2 (active 1), actor 7, partner 15"`},
+				[]string{"#1 eth0 if3 [bond0] up epoch 0 10000000000 bit/s ", "#2 eth1 if4 [bond0] up epoch 0 10000000000 bit/s in aggregator 2, bond0 uses 1"}},
+			{"well again, still apart", func(h *host) { p := h.Named("eth1").Port; p.Actor, p.Partner = 63, 61 },
+				[]string{`#2 eth1 lacp: "aggregator 2 (active 1), actor 7, partner 15" -> "aggregator 2 (active 1), actor 63, partner 61"`}, nil},
 			{"the bond changes to it", func(h *host) { h.Named("bond0").Bond.Aggregator = 2 },
 				[]string{`#1 eth0 lacp: "aggregator 1 (active 1), actor 63, partner 63" -> "aggregator 1 (active 2), actor 63, partner 63"`,
 					`#2 eth1 lacp: "aggregator 2 (active 1), actor 63, partner 61" -> "aggregator 2 (active 2), actor 63, partner 61"`}, nil},
 			{"unknown is no news", func(h *host) { h.Named("eth0").Port.Actor = -1; h.Named("eth0").Port.Partner = -1 }, nil, nil},
+		}},
+		{"a member enslaved anew has no LACP for a moment", bond, nil, []step{
+			{"", func(h *host) { *h.Named("eth1").Port = PortInfo{State: "backup", MII: "up", Actor: -1, Partner: -1} },
+				[]string{`#2 eth1 lacp: "aggregator 1 (active 1), actor 63, partner 63" -> "aggregator 0 (active 1), actor -1, partner -1"`}, nil},
+			{"", func(h *host) { *h.Named("eth1").Port = PortInfo{State: "backup", MII: "up", Aggregator: 3, Actor: 71} }, nil, nil},
+			{"", func(h *host) {
+				*h.Named("eth1").Port = PortInfo{State: "active", MII: "up", Aggregator: 1, Actor: 63, Partner: 63}
+			},
+				[]string{`#2 eth1 lacp: "aggregator 3 (active 1), actor 71, partner 0" -> "aggregator 1 (active 1), actor 63, partner 63"`}, nil},
 		}},
 		{"fail-over in active-backup", func(h *host) {
 			bond(h)
