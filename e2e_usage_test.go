@@ -106,7 +106,7 @@ func TestHostTrouble(t *testing.T) {
 	t.Run("nothing to capture", func(t *testing.T) {
 		empty := netlab.NewNS(t, "empty")
 		status, _, stderr := finish(t, empty.Command(binary(t), "headless"))
-		if status != exitFailed || !strings.Contains(stderr, "no NIC to capture") {
+		if status != exitFailed || !strings.Contains(stderr, "nics: none to capture") {
 			t.Errorf("status %d, standard error %q", status, stderr)
 		}
 	})

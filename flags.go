@@ -32,7 +32,6 @@ type options struct {
 	procfs    string
 	jsonLog   string
 	theme     string
-	scale     uint64 // bit/s of a full rate bar, 0 = the link's speed
 }
 
 // rawFlags is what cobra fills in, before it is checked.
@@ -40,7 +39,7 @@ type rawFlags struct {
 	options
 	spike, hold, runFor, interval string
 	storage, linkSpeed            []string
-	iface, netFilter, scale       string
+	iface, netFilter              string
 	seconds                       int
 	text                          bool
 	ignored                       bool
@@ -72,7 +71,6 @@ func bindFlags(cmd *cobra.Command, r *rawFlags) {
 	f.StringVarP(&r.iface, "interface", "i", "", "as in iftop: the `NIC`")
 	f.StringVarP(&r.filter, "filter-code", "f", "", "as in iftop: --filter `EXPR`")
 	f.StringVarP(&r.netFilter, "net-filter", "F", "", "as in iftop: show only flows of `NET/BITS`")
-	f.StringVarP(&r.scale, "max-bandwidth", "m", "", "as in iftop: `RATE` of a full bar")
 	f.BoolVarP(&r.text, "text", "t", false, "as in iftop: no screen (the same as headless)")
 	f.IntVarP(&r.seconds, "seconds", "s", 0, "as in iftop, with -t: end after `N` seconds")
 	for short, name := range map[string]string{"n": "no-names", "N": "port-numbers", "P": "show-ports"} {
@@ -164,13 +162,6 @@ func (r *rawFlags) checkSpeeds(o *options) error {
 			return usage("as --link-speed eth0=40M", "read --link-speed %q: want NIC=RATE", s)
 		}
 		o.linkSpeed[nic] = rate
-	}
-	if r.scale != "" {
-		rate, err := parseRate(r.scale)
-		if err != nil {
-			return usage("as -m 25G", "read -m %q: %w", r.scale, err)
-		}
-		o.scale = rate
 	}
 	return nil
 }

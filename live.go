@@ -34,7 +34,7 @@ func runLive(ctx context.Context, o *options, stderr io.Writer) error {
 		defer cancel()
 		watched <- s.run(ctx)
 	}()
-	err = ui.Run(ctx, ui.Config{Hold: o.hold, Theme: o.theme, NoColor: os.Getenv("NO_COLOR") != "", Filter: o.filter, Scale: o.scale,
+	err = ui.Run(ctx, ui.Config{Hold: o.hold, Theme: o.theme, NoColor: os.Getenv("NO_COLOR") != "", Filter: o.filter,
 		Freeze: func() { s.wish(askFreeze) }, Markdown: markdown}, s.frames)
 	cancel()
 	if werr := <-watched; werr != nil {

@@ -184,12 +184,12 @@ func classOf(w *flow.World) func(*flow.Key, [6]byte) flow.Class {
 func (s *session) openStore() (err error) {
 	dir := s.o.incidents
 	if dir == "" {
-		if dir, err = store.DefaultDir(os.Geteuid(), os.Getenv); err != nil {
-			return fmt.Errorf("find the incident directory: %w", err)
+		if dir = store.DefaultDir(os.Geteuid(), os.Getenv); dir == "" {
+			return usage("choose a directory with --incidents DIR", "find the incident directory: neither XDG_STATE_HOME nor HOME is set")
 		}
 	}
 	uid, gid := sudoUser(os.Getenv, os.Geteuid())
-	if s.store, err = store.Open(dir, store.Options{UID: uid, GID: gid, Keep: s.o.keep}); err != nil {
+	if s.store, err = store.Open(dir, store.Options{UID: max(uid, 0), GID: max(gid, 0), Keep: s.o.keep}); err != nil {
 		return &failure{err, "choose another directory with --incidents DIR", exitFailed}
 	}
 	return nil
@@ -239,7 +239,7 @@ func (s *session) run(ctx context.Context) error {
 	for _, r := range s.readers {
 		s.goReader(ctx, r)
 	}
-	s.tasks.Go(func() { s.fatal(quiet(s.watcher.Run(ctx, s.updates))) })
+	s.tasks.Go(func() { s.watcher.Run(ctx, s.updates) })
 	s.tasks.Go(func() { s.sample(ctx) })
 	sv := newSaver()
 	s.tasks.Go(func() { sv.run(ctx, s.store) })
