@@ -40,19 +40,19 @@ func (v *View) frozenPane(i, w int, narrow, paged bool) *pane {
 }
 
 // frozenColumns: rate in the window and its change; in a wide pane what was
-// usual as well.
+// usual as well, in a narrow one the change of both directions together.
 func (v *View) frozenColumns(w int, narrow bool) []column {
 	cw := 8
 	if w < 66 {
 		cw = 7
 	}
-	dirs := v.directions()
-	figures := []int{inWindow, change}
-	switch ends := w - 3; {
+	dirs, ends := v.directions(), w-3
+	figures, together := []int{inWindow, change}, false
+	switch {
 	case !narrow && ends-len(dirs)*3*8 >= 2*endWidth:
 		figures = []int{inWindow, usual, change}
-	case ends-len(dirs)*2*cw < 2*15:
-		figures = []int{inWindow}
+	case len(dirs) > 1 && ends-len(dirs)*2*cw < 2*endWidth:
+		figures, together = []int{inWindow}, true
 	}
 	names := [3]string{"", "usual", "change"}
 	var cols []column
@@ -67,6 +67,9 @@ func (v *View) frozenColumns(w int, narrow bool) []column {
 			}
 			cols = append(cols, column{head, cw, func(r *row) float64 { return r.rate[d][fig] }, format, rest, Style{}})
 		}
+	}
+	if together {
+		cols = append(cols, column{names[change], cw, func(r *row) float64 { return v.value(r, change) }, incident.Change, -1, Style{}})
 	}
 	if v.Totals {
 		cols = append(cols, v.cumColumn("bytes"))

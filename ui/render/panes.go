@@ -321,11 +321,10 @@ func coverage(share float64, drops uint64) []span {
 			st = Style{Fg: Marked, Bold: true}
 		}
 	}
-	lost := Style{Fg: Faint}
-	if drops > 0 {
-		lost = Style{Fg: Marked, Bold: true}
+	if drops == 0 {
+		return []span{{text + " · drops 0", st, 3}}
 	}
-	return []span{{text, st, 3}, {" · drops " + count(drops), lost, 2}}
+	return []span{{text, st, 3}, {" · drops " + count(drops), Style{Fg: Marked, Bold: true}, 2}}
 }
 
 // nextPane says what Tab would show.

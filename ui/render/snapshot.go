@@ -189,7 +189,7 @@ func linkSpans(l *incident.LinkPart) []span {
 	for d, dir := range [2]*incident.LinkDir{&l.Rx, &l.Tx} {
 		s := rateSpan(flow.Direction(d), dir.Bps, speedBps)
 		spans = append(spans, s, span{" usual " + pad(incident.Rate(orNaN(dir.BaselineBps)), 5), Style{}, 2},
-			span{"  peak " + pad(incident.Rate(dir.PeakBps), 5), Style{}, 3})
+			span{"  peak " + pad(incident.Rate(dir.PeakBps), 5), Style{}, 4})
 		if dir.BusyMs != nil && *dir.BusyMs > 0 {
 			spans = append(spans, span{"  over 90% for " + wholeMs(*dir.BusyMs), Style{Fg: Alarm, Bold: true}, 1})
 		}
@@ -211,7 +211,7 @@ func nicSpans(n *incident.NICPart) []span {
 	}{{"rx missed", n.RxMissed}, {"rx no buffer", n.RxNoBuffer}, {"rx fifo", n.RxFifo}, {"rx dropped", n.RxDropped}, {"tx dropped", n.TxDropped},
 		{"softnet drops", n.SoftnetDrops}, {"qdisc drops", n.QdiscDrops}, {"carrier changes", n.CarrierChanges}} {
 		if x.n > 0 {
-			spans = append(spans, span{" · " + x.name + " " + count(x.n), Style{Fg: Marked, Bold: true}, 4})
+			spans = append(spans, span{" · " + x.name + " " + count(x.n), Style{Fg: Marked, Bold: true}, 1})
 		}
 	}
 	if n.QdiscBacklogBytes > 0 {
@@ -394,15 +394,22 @@ func changeEnds(c *Canvas, r rect, w int, f *incident.FlowRow, st Style, d flow.
 	if f.Proto != "tcp" {
 		suffix = " " + incident.Clean(f.Proto)
 	}
+	if textWidth(from)+textWidth(to) > room {
+		own := &to
+		if d == flow.Tx {
+			own = &from
+		}
+		if i := strings.LastIndexByte(*own, ':'); i > 0 && f.Proto != "arp" && strings.ContainsAny(f.Proto, "tuc") {
+			*own = "…" + (*own)[i:]
+		}
+	}
 	a, b := textWidth(from), textWidth(to)
 	if a+b > room {
-		half := room / 2
-		switch {
-		case a <= half:
+		if half := room / 2; a <= half {
 			b = room - a
-		case b <= room-half:
+		} else if b <= room-half {
 			a = room - b
-		default:
+		} else {
 			a, b = half, room-half
 		}
 	}
