@@ -55,6 +55,7 @@ var (
 		{name: "mobility is the message", data: eth(typeIPv6, ip6(135, ext(59, 2, nil))), key: key6(135, 0, 0)},
 		{name: "esp hides its ports", data: eth(typeIPv6, ip6(50, zeros(40))), key: key6(50, 0, 0)},
 		{name: "atomic fragment is whole", data: eth(typeIPv6, ip6(44, fragment6(17, 9, 0, false, udp(1, 2, nil)))), key: key6(17, 1, 2)},
+		{name: "atomic fragment with reserved bits", data: eth(typeIPv6, ip6(44, fragment6(17, 9, 6, false, udp(1, 2, nil)))), key: key6(17, 1, 2)},
 		{name: "ip6 payload length 0 (over 64 KiB)", data: eth(typeIPv6, ip6(6, nil), tcp(1, 2, syn, zeros(40))), key: key6(6, 1, 2), flags: syn},
 
 		{name: "vlan in the frame", data: eth(typeDot1Q, tag(100, typeIPv4), ip4(6, tcp(1, 2, syn, nil))), key: onVLAN(100, key4(6, 1, 2)), flags: syn},
@@ -105,6 +106,10 @@ var oddCases = []decodeCase{
 	{name: "ip4 total length below the header", data: eth(typeIPv4, ip4(6, tcp(1, 2, syn, nil), func(h []byte) { h[3] = 19 })), key: keyMAC(typeIPv4), stats: Stats{Malformed: 1}},
 	{name: "ip4 total length beyond the frame", data: eth(typeIPv4, ip4(6, tcp(1, 2, syn, nil), func(h []byte) { h[2] = 5 })), key: key4(6, 1, 2), flags: syn, stats: Stats{Malformed: 1}},
 	{name: "ip4 total length fits behind the snaplen", data: eth(typeIPv4, ip4(6, tcp(1, 2, syn, nil), func(h []byte) { h[2] = 5 })), edit: length(14 + 5*256 + 40), key: key4(6, 1, 2), flags: syn},
+	{name: "ip4 total length a byte beyond the frame", data: eth(typeIPv4, ip4(17, udp(1, 2, zeros(32)), func(h []byte) { h[3]++ })), key: key4(17, 1, 2), stats: Stats{Malformed: 1}},
+	{name: "ip4 total length beyond the frame, ports cut", data: eth(typeIPv4, ip4(17, udp(1, 2, nil), func(h []byte) { h[2] = 5 })[:22]), edit: length(60), key: key4(17, 0, 0), stats: Stats{Malformed: 1}},
+	{name: "udp of two bytes, padded", data: eth(typeIPv4, ip4(17, []byte{0, 1}), be16(2, 3), zeros(20)), key: key4(17, 0, 0), stats: Stats{Malformed: 1}},
+	{name: "ports end the packet and are cut", data: eth(typeIPv4, ip4(17, be16(1, 2))[:22]), edit: length(38), key: key4(17, 0, 0), stats: Stats{Truncated: 1}},
 	// Regression: ports must not be read from the padding of a short packet.
 	{name: "ip4 without its tcp, padded", data: eth(typeIPv4, ip4(6, nil), be16(1, 2), zeros(22)), key: key4(6, 0, 0), stats: Stats{Malformed: 1}},
 	{name: "tcp ports cut by the snaplen", data: eth(typeIPv4, ip4(6, tcp(1, 2, syn, nil))[:23]), edit: length(54), key: key4(6, 0, 0), stats: Stats{Truncated: 1}},

@@ -68,6 +68,11 @@ func TestFragments(t *testing.T) {
 			},
 			stats: Stats{Fragments: 2},
 		}, {
+			// the inner header's word says "not the first"; the outer one counts
+			name:  "ip6, a fragment header inside a fragment",
+			steps: []step{{data: part6(44, 5, 0, true, fragment6(17, 6, 1480, true, udp(1, 2, zeros(100)))), key: key6(17, 1, 2)}},
+			stats: Stats{Fragments: 1},
+		}, {
 			name:  "later without a first",
 			steps: []step{{data: part4(17, 7, 1480, false, tail), key: key4(17, 0, 0)}},
 			stats: Stats{Fragments: 1, FragmentsUnknown: 1},
@@ -203,6 +208,45 @@ func TestFragmentFlood(t *testing.T) {
 	d.run(step{data: part4(17, 5000, 0, true, udp(1, 2, zeros(100))), at: time.Minute})
 	if got := d.Stats().FragmentsEvicted; got != s.FragmentsEvicted {
 		t.Errorf("an expired entry counts as evicted: %d, want %d", got, s.FragmentsEvicted)
+	}
+}
+
+// In a full set the oldest makes room, wherever it stands.
+func TestFragmentOldest(t *testing.T) {
+	first := func(id uint16, at time.Duration) step {
+		return step{data: part4(17, id, 0, true, udp(id, 9, zeros(100))), at: at}
+	}
+	for oldest := range 4 {
+		d := New(Config{Fragments: 4}) // one set
+		for id := range 4 {
+			at := time.Duration(10 + id)
+			if id == oldest {
+				at = 1
+			}
+			d.run(first(uint16(id), at))
+		}
+		d.run(first(4, 20))
+		for id := range 5 {
+			want := key4(17, uint16(id), 9)
+			if id == oldest {
+				want = key4(17, 0, 0)
+			}
+			if got := d.run(step{data: part4(17, uint16(id), 1480, false, nil), at: 21}); got != want {
+				t.Errorf("oldest %d: packet %d has ports %d, %d", oldest, id, got.LocalPort, got.RemotePort)
+			}
+		}
+	}
+}
+
+// Fragmented pings take no place in the table: IPv4 knows all of their key.
+func TestFragmentPings(t *testing.T) {
+	d := New(Config{Fragments: 4})
+	d.run(step{data: part4(17, 1, 0, true, udp(5, 6, zeros(100)))})
+	for id := range 10 {
+		d.run(step{data: part4(1, uint16(id), 0, true, icmp(8, 0, 1, 1, zeros(100)))})
+	}
+	if got := d.run(step{data: part4(17, 1, 1480, false, nil)}); got != key4(17, 5, 6) {
+		t.Errorf("pings displaced a datagram: %+v", got)
 	}
 }
 

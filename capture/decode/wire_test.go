@@ -152,6 +152,27 @@ var superCases = []struct {
 		name: "udp segmentation in vxlan", data: eth(typeIPv4, vxlan(eth(typeIPv4, ip4(17, udp(1, 443, nil))))),
 		edit: vnet(gsoUDP, 1200, 2492), packets: 2, bytes: 2584,
 	}, {
+		// 4in4: 14+20 + 20+20 = 74: 2074 + 74
+		name: "tcp4 in ip4", data: eth(typeIPv4, ip4(4, ip4(6, tcp(1, 2, pshAck, nil)))),
+		edit: vnet(gsoTCPv4, 1000, 2074), packets: 2, bytes: 2148,
+	}, {
+		// GRE version 1 (PPTP) is not looked into: 14+20 + 52 assumed = 86
+		name: "tcp4 in pptp", data: eth(typeIPv4, ip4(47, join([]byte{0x20, 1, 0x88, 0x0b}, zeros(40)))),
+		edit: vnet(gsoTCPv4, 1000, 2086), packets: 2, bytes: 2172,
+	}, {
+		// VXLAN cut within its header: 14+20 + 8+8+14 + 52 assumed = 116
+		name: "tcp4 in vxlan, cut at 46", data: eth(typeIPv4, vxlan(nil))[:46],
+		edit: vnet(gsoTCPv4, 1398, 2912), packets: 2, bytes: 3028,
+	}, {
+		// tags without end inside VXLAN, the same guess
+		name: "tcp4 on nine vlans in vxlan", data: eth(typeIPv4, vxlan(eth(typeDot1Q, tag(1, typeDot1Q), tag(2, typeDot1Q), tag(3, typeDot1Q), tag(4, typeDot1Q),
+			tag(5, typeDot1Q), tag(6, typeDot1Q), tag(7, typeDot1Q), tag(8, typeDot1Q), tag(9, typeIPv4), zeros(60)))),
+		edit: vnet(gsoTCPv4, 1398, 2912), packets: 2, bytes: 3028,
+	}, {
+		// Geneve with IP directly inside: 14+20+8+8 + 20+20 = 90: 2090 + 90
+		name: "tcp4 in geneve without ethernet", data: eth(typeIPv4, ip4(17, udp(50000, portGeneve, join([]byte{0, 0, 8, 0, 0, 0, 1, 0}, ip4(6, tcp(1, 2, pshAck, nil)))))),
+		edit: vnet(gsoTCPv4, 1000, 2090), packets: 2, bytes: 2180,
+	}, {
 		// ESP hides IP and TCP: 14+20 + 20+32 assumed = 86; payload 2000 = 2 * 1000: 2086 + 86
 		name: "tcp4 in esp", data: eth(typeIPv4, ip4(50, zeros(40))),
 		edit: vnet(gsoTCPv4, 1000, 2086), packets: 2, bytes: 2172,
@@ -165,7 +186,7 @@ var superCases = []struct {
 		edit: vnet(gsoTCPv4, 1398, 2912), packets: 2, bytes: 3028,
 	}, {
 		// datagrams to the port of VXLAN that are none: headers 42; 2400 = 2 * 1200: 2442 + 42
-		name: "udp segmentation to the port of vxlan", data: eth(typeIPv4, ip4(17, udp(50000, portVXLAN, zeros(60)))),
+		name: "udp segmentation to the port of vxlan", data: eth(typeIPv4, ip4(17, udp(50000, portVXLAN, join(zeros(8), eth(typeIPv4, ip4(17, udp(1, 2, nil))))))),
 		edit: vnet(gsoUDP, 1200, 2442), packets: 2, bytes: 2484,
 	}, {
 		// GRE cut before the inner header: 14+20 + 20+32 assumed = 86
@@ -225,7 +246,11 @@ func TestLength(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var rec flow.Record
-			New(Config{}).Decode(short, &tt.m, &rec, nil)
+			d := New(Config{})
+			if d.general(short, &tt.m, &rec, nil); rec.Bytes != tt.want || rec.SKBBytes != 54 {
+				t.Errorf("general: got %d bytes, %d skb bytes, want %d, 54", rec.Bytes, rec.SKBBytes, tt.want)
+			}
+			d.Decode(short, &tt.m, &rec, nil)
 			if rec.Bytes != tt.want || rec.Packets != 1 || rec.SKBBytes != 54 {
 				t.Errorf("got %d bytes, %d packets, %d skb bytes, want %d, 1, 54", rec.Bytes, rec.Packets, rec.SKBBytes, tt.want)
 			}
