@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,9 +14,9 @@ import (
 	"spiketop/flow"
 )
 
-// fakeKernel answers looks from a host and has events on demand. It belongs to
-// the test's goroutine while the watcher is idle (synctest.Wait).
+// fakeKernel answers looks from a host and has events on demand.
 type fakeKernel struct {
+	mu     sync.Mutex // protects h, looks and err once the watcher runs
 	h      *host
 	looks  int
 	err    error
@@ -32,6 +33,8 @@ func (k *fakeKernel) watcher(t *testing.T, args ...string) *Watcher {
 	w := newWatcher(WatchConfig{State: k.h.copy(), Choices: c})
 	k.events, k.closed = make(chan error), make(chan struct{})
 	w.look = func(func(*Device) bool) (*State, error) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
 		k.looks++
 		if k.err != nil {
 			return nil, k.err
@@ -50,6 +53,19 @@ func (k *fakeKernel) watcher(t *testing.T, args ...string) *Watcher {
 	start := time.Now()
 	w.now = func() flow.Time { return flow.Time(time.Since(start)) }
 	return w
+}
+
+// change changes the host, or the kernel's answers.
+func (k *fakeKernel) change(f func(h *host)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f(k.h)
+}
+
+// looked returns how many looks were taken since it was last asked.
+func (k *fakeKernel) looked() (n int) {
+	k.change(func(*host) { n, k.looks = k.looks, 0 })
+	return n
 }
 
 // run starts w and returns its updates and a function that ends it.
@@ -111,11 +127,11 @@ func TestWatcherEventsAndLooks(t *testing.T) {
 		nothing(t, out)
 		time.Sleep(10500 * time.Millisecond)
 		nothing(t, out)
-		if k.looks != 11 { // at 0, 1, ... 10 s
-			t.Errorf("%d looks in 10.5 s without events, want 11", k.looks)
+		if n := k.looked(); n != 11 { // at 0, 1, ... 10 s
+			t.Errorf("%d looks in 10.5 s without events, want 11", n)
 		}
 
-		down(k.h.Named("eth1"))
+		k.change(func(h *host) { down(h.Named("eth1")) })
 		k.events <- nil
 		u := next(t, out)
 		if u.At != flow.Time(10500*time.Millisecond) {
@@ -126,7 +142,7 @@ func TestWatcherEventsAndLooks(t *testing.T) {
 			t.Errorf("changes (-want +got):\n%s", diff)
 		}
 
-		k.h.Named("eth0").SpeedBps = 25e9 // no event for that
+		k.change(func(h *host) { h.Named("eth0").SpeedBps = 25e9 }) // no event for that
 		time.Sleep(1001 * time.Millisecond)
 		if u := next(t, out); u.Links[0].SpeedBps != 25e9 || len(u.Changes) != 0 {
 			t.Errorf("after the look: %+v", u)
@@ -141,14 +157,14 @@ func TestWatcherEventStorm(t *testing.T) {
 		out, stop := run(t, k.watcher(t), 10)
 		defer stop()
 		synctest.Wait()
-		k.looks = 0
+		k.looked()
 		for range 2000 { // one a millisecond
 			k.events <- nil
 			time.Sleep(time.Millisecond)
 		}
 		nothing(t, out)
-		if k.looks < 19 || k.looks > 21 {
-			t.Errorf("%d looks in 2 s of events, want 20", k.looks)
+		if n := k.looked(); n < 19 || n > 21 {
+			t.Errorf("%d looks in 2 s of events, want 20", n)
 		}
 	})
 }
@@ -160,14 +176,16 @@ func TestWatcherMerges(t *testing.T) {
 		out, stop := run(t, k.watcher(t), 0)
 		defer stop()
 		synctest.Wait()
-		down(k.h.Named("eth0"))
+		k.change(func(h *host) { down(h.Named("eth0")) })
 		time.Sleep(time.Second)
 		synctest.Wait()
-		k.h.dev("eth2", physical, k.h.in("bond0"))
+		k.change(func(h *host) { h.dev("eth2", physical, h.in("bond0")) })
 		time.Sleep(time.Second)
 		synctest.Wait()
-		k.h.remove("eth1")
-		k.h.dev("eth1", physical, k.h.in("bond0"))
+		k.change(func(h *host) {
+			h.remove("eth1")
+			h.dev("eth1", physical, h.in("bond0"))
+		})
 		time.Sleep(time.Second)
 		synctest.Wait()
 
@@ -199,7 +217,7 @@ func TestWatcherMergeIsBounded(t *testing.T) {
 		out, stop := run(t, k.watcher(t), 0)
 		defer stop()
 		for i := range 600 {
-			k.h.Named("eth0").Carrier = i%2 == 1
+			k.change(func(h *host) { h.Named("eth0").Carrier = i%2 == 1 })
 			time.Sleep(time.Second)
 			synctest.Wait()
 		}
@@ -220,14 +238,13 @@ func TestWatcherFailures(t *testing.T) {
 		defer stop()
 		synctest.Wait()
 
-		k.err = fmt.Errorf("read links: %w", ErrDumpInterrupted)
+		k.change(func(*host) { k.err = fmt.Errorf("read links: %w", ErrDumpInterrupted) })
 		time.Sleep(5 * time.Second)
 		if u := next(t, out); len(u.Notes) != 1 || u.Notes[0] != "read links: list changed while it was read" || len(u.Links) != 1 {
 			t.Errorf("%+v, want one note and the links as they were", u)
 		}
 		nothing(t, out) // said once
-		k.err = nil
-		down(k.h.Named("eth0"))
+		k.change(func(h *host) { k.err = nil; down(h.Named("eth0")) })
 		time.Sleep(time.Second)
 		if u := next(t, out); len(u.Notes) != 0 || len(u.Changes) != 1 {
 			t.Errorf("after the failure: %+v", u)
@@ -237,7 +254,7 @@ func TestWatcherFailures(t *testing.T) {
 		if u := next(t, out); len(u.Notes) != 1 || u.Notes[0] != "link events failed (no buffer): looking every second only" || len(u.Links) != 1 {
 			t.Errorf("%+v, want one note", u)
 		}
-		k.h.Named("eth0").Carrier, k.h.Named("eth0").Oper = true, 6
+		k.change(func(h *host) { d := h.Named("eth0"); d.Carrier, d.Oper = true, 6 })
 		time.Sleep(time.Second)
 		if u := next(t, out); len(u.Changes) != 1 || u.Changes[0].Change != "up" {
 			t.Errorf("looks do not go on: %+v", u)
@@ -255,11 +272,11 @@ func TestWatcherUpdatesAreImmutable(t *testing.T) {
 		out, stop := run(t, w, 10)
 		defer stop()
 		synctest.Wait()
-		down(k.h.Named("eth0"))
+		k.change(func(h *host) { down(h.Named("eth0")) })
 		time.Sleep(time.Second)
 		second := next(t, out)
 		kept2 := fmt.Sprintf("%+v %+v", second.Links, second.Bonds)
-		k.h.Named("eth1").Name = "x"
+		k.change(func(h *host) { h.Named("eth1").Name = "x" })
 		time.Sleep(time.Second)
 		next(t, out)
 		if got := fmt.Sprintf("%+v %+v", first.Links, first.Bonds); got != kept {
