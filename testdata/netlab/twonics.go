@@ -60,8 +60,12 @@ func NewTwoNICs(t testing.TB, o Options) *TwoNICs {
 			a.ns.IP("route add default via " + a.gw)
 		}
 	}
+	burst := 8000
+	if o.Offloads {
+		burst = 80000 // else tbf cuts every super-frame into its segments
+	}
 	for _, port := range []string{"p0", "p1"} {
-		l.Switch.TC(fmt.Sprintf("qdisc add dev %s root tbf rate %dmbit burst 8000 limit %d", port, o.RateMbit, o.RateMbit*1000/8*o.QueueMs))
+		l.Switch.TC(fmt.Sprintf("qdisc add dev %s root tbf rate %dmbit burst %d limit %d", port, o.RateMbit, burst, o.RateMbit*1000/8*o.QueueMs))
 	}
 	if !o.Offloads {
 		l.offloadsOff(t)
