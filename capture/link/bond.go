@@ -76,12 +76,3 @@ func (d *Device) inOrder(members []*Device) bool {
 	slices.SortFunc(members, func(a, b *Device) int { return place(a) - place(b) })
 	return true
 }
-
-// lacpHealthy reports whether port state bits (IEEE 802.1AX 6.4.2.3) let the
-// member carry traffic: aggregating, in sync, collecting, distributing, and the
-// partner's word is neither assumed nor expired. 63 with fast, 61 with slow
-// timeout.
-func lacpHealthy(bits int) bool {
-	const working, assumed = 0x3c, 0xc0
-	return bits&working == working && bits&assumed == 0
-}
