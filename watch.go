@@ -79,16 +79,6 @@ func (w *watch) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case b := <-w.s.batches:
-			w.batch(b)
-		case e := <-w.s.probes:
-			w.event(e)
-		case u := <-w.s.updates:
-			w.update(ctx, u)
-		case c := <-w.s.counters:
-			w.mon.Counters(c)
-		case st := <-w.s.states:
-			w.newState(st)
 		case a := <-w.s.asks:
 			w.ask(a)
 		case d := <-w.saver.done:
@@ -121,20 +111,20 @@ func (w *watch) beat(ctx context.Context) {
 	w.last = capture.Now()
 }
 
+// takeWaiting takes what has arrived, in the order that probe.Set asks for: what
+// the pingers did before what the rings saw of it.
 func (w *watch) takeWaiting(ctx context.Context) {
-	for {
-		select {
-		case b := <-w.s.batches:
-			w.batch(b)
-		case e := <-w.s.probes:
-			w.event(e)
-		case u := <-w.s.updates:
-			w.update(ctx, u)
-		case c := <-w.s.counters:
-			w.mon.Counters(c)
-		default:
-			return
-		}
+	take(w.s.probes, w.event)
+	take(w.s.batches, w.batch)
+	take(w.s.updates, func(u link.Update) { w.update(ctx, u) })
+	take(w.s.counters, w.mon.Counters)
+	take(w.s.states, w.newState)
+}
+
+// take hands on what waits in a channel now; what comes meanwhile is for the next beat.
+func take[T any](from <-chan T, to func(T)) {
+	for range len(from) {
+		to(<-from)
 	}
 }
 

@@ -22,7 +22,7 @@ func (w *watch) startPingers(ctx context.Context) {
 		w.s.tasks.Go(func() {
 			defer cancel()
 			if err := quiet(p.Run(ctx)); err != nil {
-				w.s.fatal(&failure{fmt.Errorf("ping %s: %w", t.Name, err), "run it with sudo, or once: sudo setcap cap_net_raw+ep " + ownPath(), exitPermission})
+				w.s.fatal(&failure{err, "run it with sudo, or once: sudo setcap cap_net_raw+ep " + ownPath(), exitPermission})
 			}
 		})
 	}

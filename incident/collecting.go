@@ -67,7 +67,8 @@ func (m *Monitor) start(c *collecting) {
 		c.suppressed = true
 		m.suppressed++
 		m.unsaid++
-		m.note(m.now, fmt.Sprintf("%d incidents not written: over %d a minute or %d an hour", m.suppressed, perMinute, perHour))
+		const kind = "incidents not written: "
+		m.noteInstead(m.now, kind, fmt.Sprintf("%s%d (over %d a minute or %d an hour)", kind, m.suppressed, perMinute, perHour))
 		return
 	}
 	m.number++

@@ -3,6 +3,7 @@ package incident
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"spiketop/flow"
@@ -24,11 +25,17 @@ type note struct {
 }
 
 // note says text once and shows it for a while.
-func (m *Monitor) note(at flow.Time, text string) {
+func (m *Monitor) note(at flow.Time, text string) { m.noteInstead(at, "", text) }
+
+// noteInstead is note; the notes that begin with kind are not shown any more.
+func (m *Monitor) noteInstead(at flow.Time, kind, text string) {
 	for i := range m.notes {
 		if n := &m.notes[i]; n.text == text && at < n.at.Add(noteAgain) {
 			return
 		}
+	}
+	if kind != "" {
+		m.notes = slices.DeleteFunc(m.notes, func(n note) bool { return strings.HasPrefix(n.text, kind) })
 	}
 	if len(m.notes) == maxNotes {
 		m.notes = slices.Delete(m.notes, 0, 1)

@@ -28,24 +28,26 @@ const stallSlack = 50 * time.Millisecond
 // NIC counts only if a queue or a pending neighbour explains it and our own
 // lateness does not. Times of this process's own clock count less what it slept.
 func (m *Monitor) weigh(t *target, e *echo, total, limit time.Duration) weight {
-	if !t.Captured || e.State == probe.Answered && e.Source == probe.ByUser {
+	seenLeaving := e.Queue >= 0
+	if !t.Captured || e.State == probe.Answered && (e.Source == probe.ByUser || !seenLeaving) {
 		if total-m.ownLate(e.Sent, e.Sent.Add(total)) > limit {
 			return genuine
 		}
 		return own
 	}
-	queue := max(e.Queue, 0)
-	member := e.Member
-	if member == 0 { // not seen leaving: it is still in this host
-		queue, member = total, t.member
+	queue, self, member := max(e.Queue, 0), max(e.Own, 0), e.Member
+	switch {
+	case member == 0: // it is still in this host
+		queue, member, self = total, t.member, m.ownLate(e.Sent, e.Sent.Add(total))
+	case e.State == probe.Outstanding: // its age begins when the write was done
+		queue, self = max(queue-self, 0), 0
 	}
-	if total-queue > limit {
+	switch {
+	case total-queue > limit:
 		return genuine
-	}
-	if total-m.ownLate(e.Sent, e.Sent.Add(queue)) <= limit {
+	case total-self <= limit:
 		return own
-	}
-	if m.queueExplains(member, e.Sent, e.Sent.Add(queue)) {
+	case m.queueExplains(member, e.Sent, e.Sent.Add(queue)):
 		return genuine
 	}
 	return undecided

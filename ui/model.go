@@ -34,14 +34,12 @@ type model struct {
 	frozenAt time.Time // when the panes switched
 	touched  bool      // a key was pressed since
 
-	number   int                        // incident of the snapshot page
-	before   render.Page                // page under the help
-	known    map[int]*incident.Incident // pictures of the incidents of the newest frame
-	mouseOn  bool
-	asking   question
-	until    time.Time // when the message goes away
-	filterAt string    // filter as accepted
-	regexAt  string
+	number  int                        // incident of the snapshot page
+	before  render.Page                // page under the help
+	known   map[int]*incident.Incident // pictures of the incidents of the newest frame
+	mouseOn bool
+	asking  question
+	until   time.Time // when the message goes away
 }
 
 func newModel(hold time.Duration, do effects) *model {

@@ -240,13 +240,26 @@ func (v *View) sortBy(rows []row, value func(*row) float64) {
 	for i := range rows {
 		items[i] = item{value(&rows[i]), v.value(&rows[i], 2), int32(i)}
 	}
+	byName := v.Sort == ByLocal || v.Sort == ByRemote
+	// One comparison after the other, not cmp.Or: comparing keys and texts that
+	// nobody needs was two thirds of the time of a frame with 3500 rows.
 	slices.SortFunc(items, func(x, y item) int {
 		a, b := &rows[x.at], &rows[y.at]
-		if n := v.byName(a, b); n != 0 {
+		if byName {
+			if n := v.byName(a, b); n != 0 {
+				return n
+			}
+		}
+		if x.value != y.value {
+			return cmp.Compare(y.value, x.value)
+		}
+		if x.tie != y.tie {
+			return cmp.Compare(y.tie, x.tie)
+		}
+		if n := a.key.Compare(&b.key); n != 0 {
 			return n
 		}
-		return cmp.Or(cmp.Compare(y.value, x.value), cmp.Compare(y.tie, x.tie), a.key.Compare(&b.key),
-			strings.Compare(a.text[local]+a.text[remote], b.text[local]+b.text[remote]))
+		return strings.Compare(a.text[local]+a.text[remote], b.text[local]+b.text[remote])
 	})
 	sorted := make([]row, len(rows))
 	for i, it := range items {

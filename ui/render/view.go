@@ -120,14 +120,6 @@ type PaneAt struct {
 	Index, X, Y, W, H int
 }
 
-// pings returns the ping views of the newest frame.
-func (v *View) pings() []incident.PingView {
-	if v.Frame == nil {
-		return nil
-	}
-	return v.Frame.Pings
-}
-
 // zoom returns the index of incident.Zooms for a strip of w columns.
 func (v *View) zoom(w int) int {
 	if v.Zoom >= 0 && v.Zoom < len(incident.Zooms) {
