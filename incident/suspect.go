@@ -22,6 +22,10 @@ const (
 // have been: lateness is noticed in steps of the owner's loop.
 const stallSlack = 50 * time.Millisecond
 
+// usualQueue is what a round trip may always spend in this host without being
+// suspected: the way through the kernel and an ordinary wait for a processor.
+const usualQueue = time.Millisecond
+
 // weigh says whether an echo that has taken total is beyond limit by the
 // network's doing. What the kernel measured on the wire counts whatever this
 // process did meanwhile. What was spent between the stamp in the payload and the
@@ -43,7 +47,7 @@ func (m *Monitor) weigh(t *target, e *echo, total, limit time.Duration) weight {
 		queue, self = max(queue-self, 0), 0
 	}
 	switch {
-	case total-queue > limit:
+	case total-max(queue-usualQueue, 0) > limit:
 		return genuine
 	case total-self <= limit:
 		return own
