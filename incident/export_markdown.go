@@ -16,9 +16,10 @@ const mdMaxLines = 59
 const (
 	mdMaxLinks    = 4
 	mdMaxPings    = 4
-	mdMaxEvidence = 5
+	mdEvidence    = 5 // more where there is room
+	mdMaxEvidence = 16
 	mdTopFlows    = 5 // of a class and direction
-	mdMaxSentence = 400
+	mdMaxSentence = 1000
 	mdMaxName     = 64
 )
 
@@ -37,8 +38,14 @@ const (
 // It does not change in and may be called from any goroutine.
 func WriteMarkdown(w io.Writer, in *Incident) error {
 	head := slices.Concat([]string{mdVerdict(in), ""}, mdTrigger(in), mdLinks(in))
-	tail := slices.Concat(mdPings(in), mdPath(in), mdEvidence(in), mdAgain(in))
-	lines := slices.Concat(head, mdFlows(in, mdMaxLines-len(head)-len(tail)), tail)
+	pings, path, again := mdPings(in), mdPath(in), mdAgain(in)
+	room := mdMaxLines - len(head) - len(pings) - len(path) - len(again)
+	flows := mdFlows(in, room-len(mdWhy(in, mdEvidence)))
+	evidence := mdWhy(in, mdEvidence)
+	if more := room - len(flows) - len(evidence); more > 0 {
+		evidence = mdWhy(in, min(mdEvidence+more, mdMaxEvidence))
+	}
+	lines := slices.Concat(head, flows, pings, path, evidence, again)
 	if _, err := io.WriteString(w, strings.Join(lines, "\n")+"\n"); err != nil {
 		return fmt.Errorf("write incident.md: %w", err)
 	}
@@ -53,8 +60,8 @@ func mdVerdict(in *Incident) string {
 		s = "No verdict."
 	}
 	var add []string
-	if f := guiltyFlow(in); f != nil && (!strings.Contains(s, f.Local) || !strings.Contains(s, f.Remote)) {
-		add = append(add, prose(f.Proto, mdMaxName)+" "+prose(flowEnds(f, in.Verdict.Direction), maxCell))
+	if b := in.Verdict.Burst; b != nil && (!strings.Contains(s, b.Local) || !strings.Contains(s, b.Remote)) {
+		add = append(add, prose(b.Proto, mdMaxName)+" "+prose(flowEnds(b.Local, b.Remote, in.Verdict.Direction), maxCell))
 	}
 	if host := prose(in.Host, mdMaxName); host != "" && !hasWord(s, host) {
 		add = append(add, "host "+host)
@@ -76,33 +83,12 @@ func mdWhen(in *Incident) time.Time {
 	return in.Trigger.Sent
 }
 
-// guiltyFlow is the flow that the verdict blames: the first by change on its
-// link and direction, of its class. A verdict that blames no traffic has none.
-func guiltyFlow(in *Incident) *FlowRow {
-	switch in.Verdict.Cause {
-	case "", CauseNone, CauseUnknown, CauseSelf, CauseLink:
-		return nil
-	}
-	rows := in.Flows.Rx
-	if in.Verdict.Direction == "tx" {
-		rows = in.Flows.Tx
-	}
-	for i := range rows {
-		f := &rows[i]
-		if f.Link == in.Verdict.Link && (f.Class == in.Verdict.Cause || in.Verdict.Cause == CauseTraffic) {
-			return f
-		}
-	}
-	return nil
-}
-
-// flowEnds writes sender → receiver.
-func flowEnds(f *FlowRow, dir string) string {
-	from, to := f.Remote, f.Local
+// flowEnds writes sender -> receiver, as the verdict's sentence does.
+func flowEnds(local, remote, dir string) string {
 	if dir == "tx" {
-		from, to = f.Local, f.Remote
+		return local + " -> " + remote
 	}
-	return from + " → " + to
+	return remote + " -> " + local
 }
 
 func mdTrigger(in *Incident) []string {
@@ -136,10 +122,10 @@ func mdTrigger(in *Incident) []string {
 func mdEcho(t *Trigger) string {
 	s := fmt.Sprintf("echo %d to %s", t.Seq, prose(t.Target, mdMaxName))
 	if t.Member != "" {
-		s += " by " + prose(t.Member, mdMaxName)
+		s += " via " + prose(t.Member, mdMaxName)
 	}
 	if t.ReplyMember != "" && t.ReplyMember != t.Member {
-		s += ", answer by " + prose(t.ReplyMember, mdMaxName)
+		s += ", answer via " + prose(t.ReplyMember, mdMaxName)
 	}
 	return s
 }

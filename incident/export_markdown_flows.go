@@ -23,14 +23,14 @@ func mdFlows(in *Incident, max int) []string {
 	t.add("dir", "rate", "usual", "change", "share", "class", "link", "proto", "vlan", "flow")
 	for _, r := range rows {
 		f := r.flow
-		dir, vlan := "in", ""
+		dir, vlan := "in ▼", ""
 		if r.dir == "tx" {
-			dir = "out"
+			dir = "out ▲"
 		}
 		if f.VLAN != 0 {
 			vlan = fmt.Sprint(f.VLAN)
 		}
-		t.add(dir, Rate(f.Bps), rate(f.BaselineBps), change(f.DeltaBps), Percent(f.Share), f.Class, f.Link, f.Proto, vlan, flowEnds(f, r.dir))
+		t.add(dir, Rate(f.Bps), rate(f.BaselineBps), change(f.DeltaBps), Percent(f.Share), f.Class, f.Link, f.Proto, vlan, flowEnds(f.Local, f.Remote, r.dir))
 	}
 	return fence("Top flows, by change", slices.Concat(t.lines(), mdRest(in, rows), classes))
 }
@@ -90,7 +90,7 @@ func mdRest(in *Incident, shown []mdRow) []string {
 	for _, d := range []struct {
 		dir, word string
 		other     uint64
-	}{{"rx", "in", in.Flows.Other.Rx.Bytes}, {"tx", "out", in.Flows.Other.Tx.Bytes}} {
+	}{{"rx", "in ▼", in.Flows.Other.Rx.Bytes}, {"tx", "out ▲", in.Flows.Other.Tx.Bytes}} {
 		rows, bytes := mdDirection(in, d.dir), d.other
 		n := len(rows)
 		for i := range rows {
@@ -101,7 +101,7 @@ func mdRest(in *Incident, shown []mdRow) []string {
 				n, bytes = n-1, bytes-r.flow.Bytes
 			}
 		}
-		out = append(out, fmt.Sprintf("%-3s  not shown: %s, in %d more rows of flows.csv and in smaller flows", d.word, Bytes(bytes), n))
+		out = append(out, fmt.Sprintf("%-5s  not shown: %s, in %d more rows of flows.csv and in smaller flows", d.word, Bytes(bytes), n))
 	}
 	return out
 }

@@ -17,8 +17,8 @@ func mdLinks(in *Incident) []string {
 		if l.SpeedBps != nil {
 			speed = Rate(float64(*l.SpeedBps))
 		}
-		t.add(append(append([]string{l.Name, l.Bond, l.State, speed, "in"}, mdLinkDir(&l.Rx)...), coverage, fmt.Sprint(l.CaptureDrops))...)
-		t.add(append(append([]string{"", "", "", "", "out"}, mdLinkDir(&l.Tx)...), "", "")...)
+		t.add(append(append([]string{l.Name, l.Bond, l.State, speed, "in ▼"}, mdLinkDir(&l.Rx)...), coverage, fmt.Sprint(l.CaptureDrops))...)
+		t.add(append(append([]string{"", "", "", "", "out ▲"}, mdLinkDir(&l.Tx)...), "", "")...)
 		if s := nicTrouble(l.NIC); s != "" {
 			notes = append(notes, fenced(l.Name, mdMaxName)+" in the kernel: "+s)
 		}
@@ -26,7 +26,7 @@ func mdLinks(in *Incident) []string {
 	if n := len(in.Links) - len(shown); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d more links in incident.json", n))
 	}
-	return fence("Links (in = rx, toward this host)", append(t.lines(), notes...))
+	return fence("Links (in = rx, toward this host; out = tx)", append(t.lines(), notes...))
 }
 
 // mdShownLinks picks the links that fit: the first ones, the verdict's always.

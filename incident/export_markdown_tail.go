@@ -48,16 +48,17 @@ func or(s, otherwise string) string {
 	return s
 }
 
-func mdEvidence(in *Incident) []string {
+// mdWhy lists the first most pieces of evidence, what limits them, the advice.
+func mdWhy(in *Incident, most int) []string {
 	v := &in.Verdict
 	out := []string{fmt.Sprintf("## Evidence (cause %s, confidence %s)", or(prose(v.Cause, mdMaxName), "unknown"), or(prose(v.Confidence, mdMaxName), "unknown"))}
 	if len(v.Evidence) == 0 {
 		out = append(out, "- none recorded")
 	}
-	for _, e := range v.Evidence[:min(mdMaxEvidence, len(v.Evidence))] {
+	for _, e := range v.Evidence[:min(most, len(v.Evidence))] {
 		out = append(out, "- "+proseLine(e, mdMaxSentence))
 	}
-	if n := len(v.Evidence) - mdMaxEvidence; n > 0 {
+	if n := len(v.Evidence) - most; n > 0 {
 		out = append(out, fmt.Sprintf("- %d more in incident.json", n))
 	}
 	if s := mdLimits(in); s != "" {

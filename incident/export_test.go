@@ -272,18 +272,79 @@ func TestMarkdownIsShortAndSaysWhat(t *testing.T) {
 		t.Errorf("a crowded incident has %d lines, at most %d allowed", len(lines), mdMaxLines)
 	}
 	for _, l := range lines {
-		if n := utf8.RuneCountInString(l); n > 700 {
+		if n := utf8.RuneCountInString(l); n > 1300 {
 			t.Errorf("a line has %d characters: %.80s...", n, l)
 		}
 	}
 	if !strings.Contains(md, "\neth9 ") {
 		t.Errorf("the verdict's link is not shown:\n%s", md)
 	}
-	first := export(t, exporters[1], richIncident())
+	terse := richIncident()
+	terse.Verdict.Sentence = "eth0 was full." // what the sentence leaves out is added
+	first := export(t, exporters[1], terse)
 	first = first[:bytes.IndexByte(first, '\n')]
 	for _, want := range []string{"10.1.16.71:40112", "10.1.16.165:9422", "tcp", "nc1", "+08:00", "2026-11-22 01:47:20.962"} {
 		if !bytes.Contains(first, []byte(want)) {
 			t.Errorf("first line lacks %s: %s", want, first)
+		}
+	}
+}
+
+// Every incident that the monitor makes in the timelines can be written, read
+// and pasted.
+func TestExportTimelines(t *testing.T) {
+	files, err := filepath.Glob("testdata/timeline/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no timelines: %v", err)
+	}
+	n := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &player{t: t}
+		for _, line := range strings.Split(string(text), "\n") {
+			if line != "" && line[0] != '#' && line[0] != ' ' {
+				p.play(strings.Fields(line))
+			}
+		}
+		for _, in := range p.s.sealed {
+			n++
+			checkSealed(t, filepath.Base(file), in)
+		}
+	}
+	if n < 10 {
+		t.Errorf("only %d incidents in the timelines", n)
+	}
+}
+
+func checkSealed(t *testing.T, name string, in *Incident) {
+	t.Helper()
+	js := export(t, exporters[0], in)
+	got, err := ReadJSON(bytes.NewReader(js))
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	for _, e := range exporters {
+		a, b := export(t, e, in), export(t, e, got)
+		if !bytes.Equal(a, b) { // every export can be made from the directory alone
+			t.Errorf("%s: %s of what was read differs (-live +read):\n%s", name, e.ext, cmp.Diff(string(a), string(b)))
+		}
+		checkTerminalSafe(t, name+" "+e.ext, a)
+	}
+	md := export(t, exporters[1], in)
+	if n := bytes.Count(md, []byte("\n")); n > mdMaxLines {
+		t.Errorf("%s: incident.md has %d lines", name, n)
+	}
+	first := string(md[:bytes.IndexByte(md, '\n')])
+	want := []string{"nc1", "+08:00"}
+	if b := in.Verdict.Burst; b != nil {
+		want = append(want, b.Proto, b.Local, b.Remote)
+	}
+	for _, w := range want {
+		if !strings.Contains(first, w) {
+			t.Errorf("%s: first line lacks %s: %s", name, w, first)
 		}
 	}
 }

@@ -50,9 +50,17 @@ func richIncident() *Incident {
 	in.Series = Series{fixtureAt(-4600), 10, []SeriesLink{{"eth0", []uint64{0, 12475000, 12470000}, []uint64{1, 2, 3}}, {"eth1", []uint64{4}, nil}}}
 	in.Bond = []BondPart{{"bond0", "802.3ad", "layer3+4", []MemberPart{{"eth0", "active", "up", 1, integer(63)}, {"eth1", "active", "up", 1, nil}}}}
 	in.Verdict = Verdict{Cause: "storage", Link: "eth0", Direction: "rx", Confidence: "high",
-		Sentence: "Echo 110 to 10.1.16.55 by eth0 took 120.4 ms (usual 0.21): eth0 in ran at 97% for 310 ms, and storage grew by 6.60 Gbit/s.",
-		Evidence: []string{"eth0 in: 9.71 Gbit/s, usual 2.20, over 90 % busy for 310 ms", "120.38 ms on the wire, 0.02 ms in this host", "eth1 had room (22%)"},
-		Advice:   "look at the storage task that began at 01:47:20 on 10.1.16.71"}
+		Sentence: "Echo 110 to 10.1.16.55 via eth0 took 120.4 ms (usual 0.21). eth0 ▼ ran at 9.90 Gbit/s for 310 ms (usual 2.20 Gbit/s, 99.0% of 10.0G): " +
+			"one flow brought most of it: tcp 10.1.16.71:40112 -> 10.1.16.165:9422, +6.60 Gbit/s.",
+		Evidence: []string{"eth0 rx: 9.90 Gbit/s for 310 ms, usual 2.20 Gbit/s; the flow brought 86% of the growth, class storage 100%",
+			"echo: 120.4 ms on the wire, 0.020 ms in this host", "eth0 rx while the echo waited: 9.90 Gbit/s, more than usual (usually up to 3.10 Gbit/s)",
+			"eth0 tx while the echo waited: 1.10 Gbit/s, not more than usual (usually up to 1.30 Gbit/s)", "eth0: rx_missed 120",
+			"fd00:10:1:16::55: at most 0.34 ms (usual 0.20), 1 of 109 lost"},
+		Advice: "Look at the output queue of the switch port toward eth0 at that time.",
+		Burst: &BurstPart{From: fixtureAt(800), Ms: 310, Bps: 9.9e9, UsualBps: 2.2e9, SpeedShare: number(0.99), ClassShare: 1,
+			Proto: "tcp", Local: "10.1.16.165:9422", Remote: "10.1.16.71:40112", FlowDeltaBps: 6.6e9, FlowShare: 0.857},
+		Way: []WayPart{{"eth0", "rx", true, number(9.9e9), number(2.2e9), number(3.1e9), true}, {"eth0", "tx", true, number(1.1e9), nil, number(1.3e9), false}},
+	}
 	in.Self = SelfPart{SuppressedIncidents: 1}
 	in.Number = 3
 	return in
@@ -115,6 +123,7 @@ func hostileIncident() *Incident {
 	}
 	in.Bond[0].Name, in.Bond[0].Mode, in.Bond[0].Policy, in.Bond[0].Members[0].Name = evil, evil, evil, evil
 	in.Path.VerdictSegment = evil
-	in.Verdict = Verdict{Cause: evil, Link: evil, Direction: evil, Confidence: evil, Sentence: evil, Evidence: []string{evil, evil}, Advice: evil}
+	in.Verdict = Verdict{Cause: evil, Link: evil, Direction: evil, Confidence: evil, Sentence: evil, Evidence: []string{evil, evil}, Advice: evil,
+		Burst: &BurstPart{Proto: evil, Local: evil, Remote: evil}, Way: []WayPart{{Link: evil, Direction: evil}}}
 	return in
 }
