@@ -29,6 +29,7 @@ func (s *session) sample(ctx context.Context) {
 			return
 		case l := <-s.sampled:
 			s.sampler.SetLinks(l.links, l.state)
+			s.sampler.SetNextHops(l.nextHops)
 		case <-look.C:
 			s.look()
 		case <-tick.C:

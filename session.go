@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -64,8 +65,9 @@ type session struct {
 
 // sampleList tells the sampler which links to read from now on.
 type sampleList struct {
-	links []flow.Link
-	state *link.State
+	links    []flow.Link
+	state    *link.State
+	nextHops []netip.Addr
 }
 
 // ask is a wish of the person in front of the screen.

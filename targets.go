@@ -12,8 +12,9 @@ import (
 
 // targetBook numbers the ping targets and decides the default ones.
 type targetBook struct {
-	list []probe.Target
-	next probe.TargetID
+	list    []probe.Target
+	reasons map[probe.TargetID]string
+	next    probe.TargetID
 }
 
 // add numbers a target; a target that is already there is not pinged twice.
@@ -25,6 +26,10 @@ func (b *targetBook) add(t probe.Target) (probe.Target, bool) {
 	}
 	b.next++
 	t.ID = b.next
+	if b.reasons == nil {
+		b.reasons = map[probe.TargetID]string{}
+	}
+	b.reasons[t.ID] = t.Reason
 	b.list = append(b.list, t)
 	return t, true
 }
@@ -32,7 +37,7 @@ func (b *targetBook) add(t probe.Target) (probe.Target, bool) {
 // given adds the targets of --ping.
 func (b *targetBook) given(hosts []string) {
 	for _, h := range hosts {
-		t := probe.Target{Name: h, Reason: "--ping"}
+		t := probe.Target{Name: h, Reason: "--ping", Captured: true} // until the route says otherwise
 		if a, err := netip.ParseAddr(h); err == nil {
 			t.Addr = a
 		}

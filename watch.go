@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"spiketop/capture"
@@ -14,8 +15,9 @@ import (
 
 // How often the watch does what is not done on every beat.
 const (
-	frameEvery = 100 * time.Millisecond
-	peersAfter = 5 * time.Second // default targets: the busiest peers are known by then
+	frameEvery   = 100 * time.Millisecond
+	readersEvery = time.Second
+	peersAfter   = 5 * time.Second // default targets: the busiest peers are known by then
 )
 
 // watch is the one owner of the pure cores: what arrives from readers, pingers,
@@ -29,21 +31,23 @@ type watch struct {
 	world *flow.World
 	state *link.State
 
-	book    targetBook
-	ids     probe.IDs
-	pingers map[probe.TargetID]context.CancelFunc
-	peers   bool // the busiest peers have been chosen
+	book     targetBook
+	ids      probe.IDs
+	nextHops []netip.Addr // toward the targets: only their resolution can delay an echo
+	pingers  map[probe.TargetID]context.CancelFunc
+	peers    bool // the busiest peers have been chosen
 
-	start, last, nextFrame flow.Time
-	summary                summaries
-	sealed, suppressed     int
-	dropped                map[probe.TargetID]uint64 // events each pinger has dropped
-	drained                map[flow.LinkID]flow.Time // each link's watermark
+	start, last, nextFrame, nextReaders flow.Time
+	summary                             summaries
+	sealed, suppressed                  int
+	dropped                             map[probe.TargetID]uint64 // events each pinger has dropped
+	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
+	drained                             map[flow.LinkID]flow.Time // each link's watermark
 }
 
 func newWatch(s *session, sv *saver) *watch {
 	now := capture.Now()
-	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now, pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{}, drained: map[flow.LinkID]flow.Time{}}
+	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now, pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{}, drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}}
 	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset()}
 	first := s.watcher.First()
@@ -99,6 +103,10 @@ func (w *watch) beat(ctx context.Context) {
 	}
 	w.takeWaiting(ctx)
 	w.checkClock()
+	if now >= w.nextReaders {
+		w.nextReaders = now.Add(readersEvery)
+		w.checkReaders(now)
+	}
 	w.judge(now)
 	w.choosePeers(ctx, now)
 	if w.s.frames != nil && now >= w.nextFrame {
@@ -186,6 +194,9 @@ func (w *watch) update(ctx context.Context, u link.Update) {
 	next := *w.world
 	next.Links, next.Bonds = withSpeeds(u.Links, w.s.o.linkSpeed), u.Bonds
 	w.setWorld(&next)
+	if u.State != nil {
+		w.state = u.State
+	}
 	for _, id := range u.Added {
 		w.addReader(ctx, id)
 	}
@@ -210,6 +221,38 @@ func (w *watch) newState(st *link.State) {
 	w.state = st
 	w.setLinks()
 	w.targetsChanged()
+}
+
+// checkReaders marks the links whose ring could not be opened (again) as
+// waiting, and reports slots that this goroutine did not take in time.
+func (w *watch) checkReaders(now flow.Time) {
+	links := slices.Clone(w.world.Links)
+	changed := false
+	for i := range links {
+		l := &links[i]
+		r := w.s.readers[l.ID]
+		if r == nil {
+			continue
+		}
+		st := r.Stats()
+		if n := st.DroppedSlots - w.missed[l.ID]; n > 0 {
+			w.missed[l.ID] = st.DroppedSlots
+			w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(now)}, "samples", l.Name, n})
+		}
+		waits := !st.Open && st.Err != nil
+		switch {
+		case waits && l.State == flow.LinkUp:
+			l.State, l.Note, changed = flow.LinkWaiting, oneLine(st.Err.Error()), true
+		case !waits && l.State == flow.LinkWaiting:
+			l.State, l.Note, changed = flow.LinkUp, "", true
+		}
+	}
+	if changed {
+		next := *w.world
+		next.Links = links
+		w.setWorld(&next)
+		w.setLinks()
+	}
 }
 
 // readableIfindex is 0 for a device that is gone.
@@ -241,11 +284,16 @@ func (w *watch) setLinks() {
 		}
 	}
 	w.set.SetLinks(up)
+	w.tellSampler()
+}
+
+// tellSampler tells the sampler what to read from now on; newest wins.
+func (w *watch) tellSampler() {
 	select {
-	case <-w.s.sampled: // not taken yet: replace it
+	case <-w.s.sampled:
 	default:
 	}
-	w.s.sampled <- sampleList{w.world.Links, w.state}
+	w.s.sampled <- sampleList{w.world.Links, w.state, w.nextHops}
 }
 
 func (w *watch) ask(a ask) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"spiketop/capture"
 	"spiketop/flow"
@@ -32,26 +33,39 @@ func (w *watch) startPingers(ctx context.Context) {
 
 // targetsChanged asks again by which NICs the targets are reached and tells both cores.
 func (w *watch) targetsChanged() {
-	learned := w.set.Targets()
-	for i := range learned {
-		t := &learned[i]
-		if !t.Addr.IsValid() {
-			continue
+	targets := w.set.Targets()
+	w.nextHops = nil // a new one: the sampler reads the old
+	for i := range targets {
+		t := &targets[i]
+		t.Captured = t.Addr.IsValid() && w.reach(t.Addr)
+		t.Reason = w.book.reasons[t.ID]
+		if t.Addr.IsValid() && !t.Captured {
+			t.Reason += uncaptured
+			if w.book.list[i].Captured {
+				w.s.say(fmt.Sprintf("ping %s: its route does not leave by a captured NIC: RTT is measured in user space", t.Name))
+			}
 		}
-		path, err := w.s.netlink.RouteLeavesBy(w.state, w.world.Links, t.Addr)
-		captured := err == nil && len(path.Links) > 0
-		if !captured && t.Captured || !captured && w.book.list[i].Reason == "--ping" {
-			w.s.say(fmt.Sprintf("ping %s: its route does not leave by a captured NIC: RTT is measured in user space", t.Name))
-		}
-		t.Captured = captured
-		w.book.list[i].Addr, w.book.list[i].Captured = t.Addr, captured
-		if !captured && w.book.list[i].Reason == "--ping" {
-			w.book.list[i].Reason = "--ping; not through a captured NIC, so measured in user space"
-		}
-		t.Reason = w.book.list[i].Reason
 	}
-	w.set.SetTargets(w.book.list)
-	w.mon.SetTargets(learned)
+	w.book.list = targets
+	w.set.SetTargets(targets)
+	w.mon.SetTargets(targets)
+	w.tellSampler()
+}
+
+const uncaptured = "; not through a captured NIC, so measured in user space"
+
+// reach reports whether an address is reached through a captured NIC, and notes
+// the next hop: until it is resolved, echoes wait in this host.
+func (w *watch) reach(a netip.Addr) bool {
+	path, err := w.s.netlink.RouteLeavesBy(w.state, w.world.Links, a)
+	if err != nil || len(path.Links) == 0 {
+		return false
+	}
+	if path.Gateway.IsValid() {
+		a = path.Gateway
+	}
+	w.nextHops = append(w.nextHops, a)
+	return true
 }
 
 // choosePeers adds the busiest peers as default targets, once there has been
