@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -81,6 +82,18 @@ func TestBurst(t *testing.T) {
 		in := readIncident(t, e)
 		t.Logf("incident %d: %s", i+1, in.Verdict.Sentence)
 		checkBurst(t, l, in, packets)
+		first, _, _ := strings.Cut(readText(t, e.Dir, "incident.md"), "\n")
+		for _, want := range []string{l.burst.Local, l.burst.Remote, "eth0"} {
+			if !strings.Contains(first, want) {
+				t.Errorf("the first line of incident.md does not name %s: %s", want, first)
+			}
+		}
+		if s := readText(t, e.Dir, "screen.txt"); !strings.Contains(s, l.burst.Local) || strings.ContainsRune(s, '\x1b') {
+			t.Errorf("screen.txt does not show the flow as plain text:\n%s", s)
+		}
+		if s := readText(t, e.Dir, "flows.csv"); !strings.Contains(s, l.burst.Local) {
+			t.Errorf("flows.csv does not hold the flow:\n%s", s)
+		}
 		checkSpikeTime(t, h.events("spike")[i], in, echoes)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -239,5 +238,3 @@ func readText(t testing.TB, dir, name string) string {
 
 // near reports whether a is within share of b.
 func near(a, b, share float64) bool { return a >= b*(1-share) && a <= b*(1+share) }
-
-func oneLineOf(s string) string { return strings.Join(strings.Fields(s), " ") }
