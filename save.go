@@ -28,7 +28,7 @@ type saveJob struct {
 type saved struct {
 	in  *incident.Incident
 	dir string
-	err error // it is still in memory and will be tried again
+	err error // with dir: only the clean-up failed; without: it is still in memory and will be tried again
 }
 
 // saver writes incidents to disk in its own goroutine, so that a slow disk
@@ -68,7 +68,7 @@ func (s *saver) write(ctx context.Context, st *store.Store, j saveJob) {
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		dir, err := st.Write(j.in, []store.Attachment{{Name: "screen.txt", Write: j.screen}})
 		s.done <- saved{j.in, dir, err}
-		if err == nil {
+		if dir != "" {
 			return
 		}
 		retry := time.NewTimer(wait)

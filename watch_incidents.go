@@ -46,7 +46,10 @@ func (w *watch) save(in *incident.Incident, f *incident.Frame) {
 
 // saved says what became of an incident.
 func (w *watch) saved(d saved) {
-	if d.err != nil {
+	if d.err != nil && d.dir != "" {
+		w.s.say(d.err.Error())
+	}
+	if d.dir == "" {
 		text := d.err.Error()
 		if errors.Is(d.err, store.ErrDiskFull) {
 			text += ": free some space or choose another directory with --incidents DIR"
