@@ -119,12 +119,14 @@ func (m *Monitor) allow(now flow.Time) bool {
 
 // Freeze seals the evidence of this moment, because a person asks for it. The
 // window begins [manualBefore] earlier than that of an echo sent now would: what
-// made the person press the key has been on the screen for some time. A second
-// call while the first one's window is open does nothing.
+// made the person press the key has been on the screen for some time. While one
+// such incident collects, its 5 s after the window included, a further call only
+// gives a note: a key held down must not fill the disk.
 func (m *Monitor) Freeze(now flow.Time) {
 	m.now = max(m.now, now)
 	for _, c := range m.open {
-		if to, _ := c.window(m.now); c.kind == KindManual && m.now < to {
+		if c.kind == KindManual {
+			m.note(m.now, fmt.Sprintf("incident #%d was frozen by hand and still collects", c.number))
 			return
 		}
 	}
@@ -188,7 +190,7 @@ func (m *Monitor) advance(all bool) {
 		settled := capped || !c.waiting(m.now)
 		switch {
 		case all:
-			m.seal(c, to, !m.complete(c, to.Add(seriesMargin)) || !settled || capped)
+			m.seal(c, to, true)
 			continue
 		case settled && m.ripe(c, to):
 			m.seal(c, to, capped)

@@ -29,9 +29,8 @@ func (b *builder) judge(in *Incident) {
 		v.Sentence = b.head(in) + " The cause could not be judged: " + why + "."
 		return
 	}
-	w := b.grown(way)
-	if w != nil {
-		if r := b.measure(w); r != nil && r.flow != nil {
+	if w := b.grown(way); w != nil {
+		if r := b.measure(w); r != nil {
 			b.blameTraffic(in, r)
 			return
 		}
@@ -60,9 +59,6 @@ func (b *builder) cannotJudge(way []wayDir) string {
 	}
 	for i := range way {
 		w := &way[i]
-		if w.l.State != flow.LinkUp && !w.observed {
-			continue // nothing goes by it
-		}
 		switch cover := coverage(&b.sums[w.i]); {
 		case w.wait < 0:
 			return "nothing is known of " + w.l.Name + " at that time"
@@ -224,7 +220,7 @@ func (b *builder) confidence(r *burst) string {
 	full := w.observed && w.d == flow.Rx && w.full()
 	large := r.flowPart >= 0.5 || r.classPart >= 0.7
 	switch {
-	case b.c.t == nil || !b.c.t.Captured:
+	case b.c.t == nil || !b.c.t.Captured || w.base.sum.Observed < soundBaseline:
 		return ConfidenceLow
 	case large && (queue || full):
 		return ConfidenceHigh
@@ -241,7 +237,7 @@ func (b *builder) blameNobody(in *Incident, way []wayDir) {
 	var calm []string
 	for i := range way {
 		w := &way[i]
-		if !w.observed {
+		if !w.observed || w.base.sum.Observed < soundBaseline {
 			v.Confidence = ConfidenceLow
 		}
 		if len(calm) < 4 {

@@ -18,8 +18,8 @@ type burst struct {
 	class  flow.Class
 	// Parts of the growth, 0..1.
 	classPart, flowPart float64
-	flow                *flow.FlowSum
-	flowBps             float64 // its growth
+	flow                *flow.FlowSum // nil: no row has any of it
+	flowBps             float64       // its growth
 }
 
 // smoothBins is over how many bins the load is averaged before it is compared:
@@ -38,7 +38,9 @@ func (b *builder) measure(w *wayDir) *burst {
 	r := &burst{w: w, from: at(first), length: time.Duration(n) * flow.BinLen}
 	r.bps = bitRate(bytes, r.length)
 	sum := w.l.lookback.Sum(slotFloor(b.c.offset, at(first)), slotCeil(b.c.offset, at(last+1)), nil)
-	r.blame(&sum)
+	if !r.blame(&sum) {
+		return nil
+	}
 	return r
 }
 
@@ -69,12 +71,12 @@ func extra(n uint64, usual float64, over time.Duration) float64 {
 	return float64(n) - usual/8*over.Seconds()
 }
 
-// blame finds the class and the flow that grew most in sum.
-func (r *burst) blame(sum *flow.WindowSum) {
+// blame finds the class and the flow that grew most in sum; false if nothing did.
+func (r *burst) blame(sum *flow.WindowSum) bool {
 	base, d := r.w.base, r.w.d
 	all := extra(sum.Total[d].Bytes, r.w.usual, sum.Observed)
 	if all <= 0 {
-		return
+		return false
 	}
 	most := 0.0
 	for i := range sum.Flows {
@@ -93,6 +95,7 @@ func (r *burst) blame(sum *flow.WindowSum) {
 		r.class = r.flow.Class
 		r.classPart = max(r.flowPart, base.classPart(sum, d, r.class, all))
 	}
+	return true
 }
 
 // classGrowth is by how many bytes each class grew.

@@ -66,6 +66,9 @@ func burstText(v *Verdict) string {
 	if p.SpeedShare != nil && *p.SpeedShare > 0 {
 		s += fmt.Sprintf(", %s of %s", Percent(*p.SpeedShare), Rate(p.Bps / *p.SpeedShare))
 	}
+	if p.Proto == "" {
+		return s + "): many small flows brought it."
+	}
 	who := fmt.Sprintf("%s, %s", fiveTuple(p, d, "->"), signedRate(p.FlowDeltaBps))
 	if p.FlowShare >= 0.5 {
 		return s + "): one flow brought most of it: " + who + "."
@@ -203,6 +206,9 @@ func burstSummary(v *Verdict) string {
 	load := Rate(p.Bps)
 	if p.SpeedShare != nil && *p.SpeedShare >= 0.1 {
 		load = Percent(*p.SpeedShare)
+	}
+	if p.Proto == "" {
+		return fmt.Sprintf("%s %s %s for %.0f ms: many small flows", Clean(v.Link), arrow(d), load, p.Ms)
 	}
 	_, tuple, _ := strings.Cut(fiveTuple(p, d, "→"), " ")
 	return fmt.Sprintf("%s %s %s for %.0f ms: %s %s", Clean(v.Link), arrow(d), load, p.Ms, tuple, Change(p.FlowDeltaBps))

@@ -23,6 +23,7 @@ const (
 	spreadMADs       = 3
 	fewSlots         = 100 // with fewer, the highest slot rate stands for the p99
 	leastBaseline    = 3 * time.Second
+	soundBaseline    = 10 * time.Second // with less, nothing is said with more than low confidence
 	leastCoverage    = 0.99
 )
 
@@ -84,7 +85,7 @@ func (m *Monitor) way(c *collecting) []wayDir {
 			if d == flow.Tx {
 				seen = out
 			}
-			if seen == 0 || seen == l.ID {
+			if seen == l.ID || seen == 0 && l.State == flow.LinkUp {
 				w := wayDir{l: l, i: i, d: d, base: c.baseOf(l), observed: seen != 0}
 				w.compare(c, span)
 				list = append(list, w)
