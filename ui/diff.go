@@ -77,8 +77,20 @@ func (d *diffScreen) Fill(r rune, st tcell.Style) {
 
 // SetContent stores one cell; combining runes belong to it.
 func (d *diffScreen) SetContent(x, y int, r rune, comb []rune, st tcell.Style) {
-	wide := r >= 0x1100 && uniseg.StringWidth(string(r)+string(comb)) > 1
-	d.put(x, y, glyph{r: r, comb: string(comb), style: st, wide: wide})
+	g := glyph{r: r, style: st, wide: isWide(r, comb)}
+	if len(comb) > 0 { // string(nil) would allocate, for every cell
+		g.comb = string(comb)
+	}
+	d.put(x, y, g)
+}
+
+// isWide reports whether a glyph takes two columns. Letters, borders and blocks
+// are decided without a look into the tables.
+func isWide(r rune, comb []rune) bool {
+	if r < 0x1100 || r >= 0x2500 && r < 0x25a0 {
+		return false
+	}
+	return uniseg.StringWidth(string(r)+string(comb)) > 1
 }
 
 func (d *diffScreen) put(x, y int, g glyph) {

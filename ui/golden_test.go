@@ -2,6 +2,7 @@ package ui
 
 import (
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -228,5 +229,18 @@ func TestScreensStayClean(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The screen.txt of an incident, as package main writes it.
+func TestSnapshotText(t *testing.T) {
+	k := fake{links: 2, rows: 24, targets: 2, burst: 9, number: 3}
+	f := k.frame(0)
+	for _, width := range []int{100, 140} {
+		var b strings.Builder
+		if err := render.SnapshotText(&b, f, f.Frozen, width); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, fmt.Sprintf("screen-%d.txt", width), b.String())
 	}
 }

@@ -84,6 +84,8 @@ func openScreen(s tcell.Screen) (*diffScreen, error) {
 // queues updates, and its last act stops the application; so no update waits for
 // a loop that is gone.
 func loop(ctx context.Context, app *tview.Application, screen *diffScreen, m *model, frames <-chan *incident.Frame) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	ended := make(chan struct{}) // closed when app.Run has returned
 	queue := func(f func()) bool {
 		ran := make(chan struct{})
@@ -104,6 +106,7 @@ func loop(ctx context.Context, app *tview.Application, screen *diffScreen, m *mo
 	}()
 	err := app.Run()
 	close(ended)
+	stop()
 	<-stopped
 	if err != nil {
 		return fmt.Errorf("draw on the terminal: %w", err)

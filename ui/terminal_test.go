@@ -3,6 +3,8 @@ package ui
 import (
 	"context"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +21,8 @@ func TestShowFakeHost(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
 	frames := make(chan *incident.Frame, 1)
 	go feed(ctx, frames, mode)
 	err := Run(ctx, Config{Hold: 30 * time.Second, Freeze: func() {}, Markdown: markdown(mode),
@@ -42,7 +46,7 @@ func feed(ctx context.Context, frames chan *incident.Frame, mode string) {
 			k.number, k.open = 3, true
 		}
 		if n >= 20 && mode != "calm" {
-			k.burst, k.open = n-20+9, n < 60
+			k.burst, k.open = n-20+9, n < 30
 		}
 		select {
 		case <-frames:

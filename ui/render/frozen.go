@@ -16,8 +16,8 @@ func (v *View) frozenPane(i, w int, narrow, paged bool) *pane {
 	dirs := [2]*incident.LinkDir{&l.Rx, &l.Tx}
 	for d := range p.rest {
 		p.rest[d] = dirs[d].Bps
-		for j := range rows {
-			p.rest[d] -= rows[j].rate[d][inWindow]
+		for j := range rows.len() {
+			p.rest[d] -= rows.at(j).rate[d][inWindow]
 		}
 		if p.rest[d] < 0 || hidden > 0 {
 			p.rest[d] = 0

@@ -18,23 +18,23 @@ func drawPane(c *Canvas, r rect, p *pane, v *View, marked, scrolls bool) int {
 	}
 	drawHead(c, in, p, v)
 	room := in.h - 1
-	hasRest := p.more > 0 || len(p.rows) > room || p.rest[0]+p.rest[1] >= 1
+	hasRest := p.more > 0 || p.rows.len() > room || p.rest[0]+p.rest[1] >= 1
 	if hasRest {
 		room--
 	}
 	scroll := 0
 	if scrolls {
-		scroll = min(max(v.Scroll, 0), max(len(p.rows)-room, 0))
+		scroll = min(max(v.Scroll, 0), max(p.rows.len()-room, 0))
 	}
-	shown := p.rows[scroll:min(scroll+room, len(p.rows))]
+	shown := min(room, p.rows.len()-scroll)
 	for i := range shown {
-		drawRow(c, in, in.y+1+i, &shown[i], p, v)
+		drawRow(c, in, in.y+1+i, p.rows.at(scroll+i), p, v)
 	}
-	if len(p.rows) == 0 {
+	if p.rows.len() == 0 {
 		c.Fit(in.x+2, in.y+1, in.w-3, p.empty, Style{Fg: Faint})
 	}
 	if hasRest {
-		drawRest(c, in, p, scroll, len(shown))
+		drawRest(c, in, p, scroll, shown)
 	}
 	return scroll
 }
@@ -83,7 +83,7 @@ func drawRow(c *Canvas, in rect, y int, r *row, p *pane, v *View) {
 	c.Put(in.x+2, y, cutEnd(r.end(v, local), lw), st)
 	end := cutEnd(r.end(v, remote), rw)
 	x := c.Put(in.x+rx, y, end, st)
-	if k := kind(&r.key); r.text[local] == "" && k != "" && x+1+len(k) <= in.x+rx+rw {
+	if k := kind(&r.key); r.text == nil && k != "" && x+1+len(k) <= in.x+rx+rw {
 		c.Put(x+1, y, k, Style{Fg: Faint})
 	}
 	x = in.x + in.w
@@ -117,7 +117,7 @@ func barLength(bps, full float64, w int, logarithmic bool) int {
 func drawRest(c *Canvas, in rect, p *pane, scroll, shown int) {
 	y := in.y + in.h - 1
 	st := Style{Fg: Faint}
-	hidden := p.more + uint64(len(p.rows)-shown)
+	hidden := p.more + uint64(p.rows.len()-shown)
 	text := "… " + count(hidden) + " more"
 	if hidden == 0 {
 		text = "… in no row"
@@ -135,9 +135,9 @@ func drawRest(c *Canvas, in rect, p *pane, scroll, shown int) {
 			continue
 		}
 		rest := p.rest[col.dir]
-		for j := range p.rows {
+		for j := range p.rows.len() {
 			if j < scroll || j >= scroll+shown {
-				rest += figure(col.val(&p.rows[j]), 0)
+				rest += figure(col.val(p.rows.at(j)), 0)
 			}
 		}
 		c.Right(x, y, col.w, col.text(rest), st)

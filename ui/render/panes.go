@@ -50,6 +50,7 @@ func drawPanes(c *Canvas, r rect, v *View) Layout {
 		at := rect{r.x + x0, r.y + y0, x1 - x0, y1 - y0}
 		p := v.pane(i, at.w-2, l.Narrow, n > per)
 		scroll := drawPane(c, at, p, v, i == selected && n > 1, i == selected)
+		p.rows.free()
 		l.Panes = append(l.Panes, PaneAt{i, at.x, at.y, at.w, at.h})
 		if i == selected {
 			l.Page, l.Scroll = max(at.h-5, 1), scroll
@@ -69,7 +70,7 @@ func paneCount(v *View) int {
 type pane struct {
 	title, footer []span
 	cols          []column
-	rows          []row
+	rows          *rowSet
 	more          uint64     // flows that have no row here
 	rest          [2]float64 // what no row shows, in the column of each direction
 	scale         float64    // bit/s of a full bar

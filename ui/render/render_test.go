@@ -180,8 +180,8 @@ func TestRowsAreMerged(t *testing.T) {
 	} {
 		rows, _ := liveRows(l, &tt.v)
 		var got []string
-		for i := range rows {
-			r := &rows[i]
+		for i := range rows.len() {
+			r := rows.at(i)
 			letter := string(r.class.Letter())
 			if r.mixed {
 				letter = "+"
@@ -202,7 +202,7 @@ func TestFilterKeepsTheDirection(t *testing.T) {
 	}
 	l := linkOf(view(key("10.0.0.1", 80, "10.0.0.9", 1000), flow.Storage, 100, 7), view(key("10.0.0.1", 80, "10.0.0.8", 1000), flow.Storage, 50, 5))
 	rows, hidden := liveRows(l, &View{Match: f, LocalPorts: true, RemotePorts: true})
-	if len(rows) != 1 || hidden != 1 || rows[0].rate[flow.Rx][0] != 100 || rows[0].rate[flow.Tx][0] != 0 {
+	if rows.len() != 1 || hidden != 1 || rows.at(0).rate[flow.Rx][0] != 100 || rows.at(0).rate[flow.Tx][0] != 0 {
 		t.Errorf("rows %+v hidden %d", rows, hidden)
 	}
 	if l.Rows[0].Rate[flow.Tx][0] != 7 {
@@ -215,7 +215,7 @@ func TestKeptOrder(t *testing.T) {
 	v := View{LocalPorts: true, RemotePorts: true, Panes: &incident.Frame{Links: []incident.LinkView{*linkOf(view(a, 0, 3, 0), view(b, 0, 2, 0))}}}
 	v.Order = OrderNow(&v)
 	rows, _ := liveRows(linkOf(view(c, 0, 900, 0), view(b, 0, 500, 0)), &v)
-	if len(rows) != 2 || rows[0].key != a || rows[1].key != b || rows[0].rate[0][0] != 0 || rows[1].rate[0][0] != 500 {
+	if rows.len() != 2 || rows.at(0).key != a || rows.at(1).key != b || rows.at(0).rate[0][0] != 0 || rows.at(1).rate[0][0] != 500 {
 		t.Errorf("rows %+v: want a at 0, b at 500 and c hidden", rows)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
+	"sync"
 
 	"spiketop/flow"
 	"spiketop/incident"
@@ -19,14 +19,54 @@ type row struct {
 	letter rune // of a frozen row
 	rate   [2][3]float64
 	cum    [2]uint64
-	text   [2]string // the ends, where there is no key to write them from
+	text   *[2]string // the ends, where there is no key to write them from; else nil
 }
 
 func (r *row) end(v *View, s side) string {
-	if r.text[s] != "" {
+	if r.text != nil {
 		return r.text[s]
 	}
 	return v.endpoint(&r.key, s)
+}
+
+// rowSet are the rows of a pane and their order.
+type rowSet struct {
+	rows  []row
+	items []item // one for each row, in the order of the screen
+}
+
+// item is what is sorted instead of rows: it is small and has no pointer.
+type item struct {
+	value, tie float64
+	at         int32 // index of rows
+}
+
+// A pane of 3500 rows is built ten times a second; with fresh memory each time
+// clearing and collecting it cost more than sorting.
+var rowSets = sync.Pool{New: func() any { return new(rowSet) }}
+
+func newRowSet(n int) *rowSet {
+	s := rowSets.Get().(*rowSet)
+	s.rows = slices.Grow(s.rows[:0], n)
+	s.items = slices.Grow(s.items[:0], n)
+	return s
+}
+
+// free gives the memory back; s and its rows must not be used afterwards.
+func (s *rowSet) free() { rowSets.Put(s) }
+
+func (s *rowSet) len() int { return len(s.items) }
+
+// at returns the i-th row of the screen.
+func (s *rowSet) at(i int) *row { return &s.rows[s.items[i].at] }
+
+// unsorted puts the rows into the order in which they lie.
+func (s *rowSet) unsorted() *rowSet {
+	s.items = s.items[:0]
+	for i := range s.rows {
+		s.items = append(s.items, item{at: int32(i)})
+	}
+	return s
 }
 
 // The figures of a frozen row.
@@ -38,20 +78,21 @@ const (
 
 // liveRows returns the rows of a link that the view shows, in its order, and
 // how many rows its filter hid.
-func liveRows(l *incident.LinkView, v *View) (rows []row, hidden int) {
-	rows = make([]row, 0, len(l.Rows))
+func liveRows(l *incident.LinkView, v *View) (s *rowSet, hidden int) {
+	s = newRowSet(len(l.Rows))
 	for i := range l.Rows {
 		f := &l.Rows[i]
-		rows = append(rows, row{key: f.Key, class: f.Class, rate: f.Rate, cum: f.Cum})
+		s.rows = append(s.rows, row{key: f.Key, class: f.Class, rate: f.Rate, cum: f.Cum})
 	}
-	rows, hidden = v.keep(rows, l.Link.Name)
-	rows = v.merge(rows)
+	s.rows, hidden = v.keep(s.rows, l.Link.Name)
+	s.rows = v.merge(s.rows)
 	if order := v.Order[l.Link.Name]; order != nil {
-		return inOrder(rows, order), hidden
+		s.rows = inOrder(s.rows, order)
+		return s.unsorted(), hidden
 	}
-	rows = v.moving(rows)
-	v.sortLive(rows)
-	return rows, hidden
+	s.rows = v.moving(s.rows)
+	v.sortLive(s)
+	return s, hidden
 }
 
 // moving leaves out what has carried nothing in the direction that is shown.
@@ -70,7 +111,8 @@ func (v *View) moving(rows []row) []row {
 }
 
 // frozenRows are the rows of one link of an incident.
-func frozenRows(in *incident.Incident, link string, v *View) (rows []row, hidden int) {
+func frozenRows(in *incident.Incident, link string, v *View) (s *rowSet, hidden int) {
+	s = newRowSet(len(in.Flows.Rx) + len(in.Flows.Tx))
 	type id struct{ proto, local, remote string }
 	index := map[id]int{}
 	for d, list := range [2][]incident.FlowRow{in.Flows.Rx, in.Flows.Tx} {
@@ -81,26 +123,26 @@ func frozenRows(in *incident.Incident, link string, v *View) (rows []row, hidden
 			}
 			at, known := index[id{f.Proto, f.Local, f.Remote}]
 			if !known {
-				at = len(rows)
+				at = len(s.rows)
 				index[id{f.Proto, f.Local, f.Remote}] = at
-				rows = append(rows, frozenRow(f))
+				s.rows = append(s.rows, frozenRow(f))
 			}
-			r := &rows[at]
+			r := &s.rows[at]
 			r.rate[d] = [3]float64{f.Bps, orNaN(f.BaselineBps), orNaN(f.DeltaBps)}
 			r.cum[d] = f.Bytes
 		}
 	}
-	rows, hidden = v.keep(rows, link)
-	rows = v.moving(v.merge(rows))
-	v.sortFrozen(rows)
-	return rows, hidden
+	s.rows, hidden = v.keep(s.rows, link)
+	s.rows = v.moving(v.merge(s.rows))
+	v.sortFrozen(s)
+	return s, hidden
 }
 
 func frozenRow(f *incident.FlowRow) row {
 	r := row{class: classOf(f.Class), letter: classLetter(f.Class)}
 	var ok bool
 	if r.key, ok = keyOf(f.Proto, f.Local, f.Remote, f.VLAN); !ok {
-		r.text = [2]string{incident.Clean(f.Local), incident.Clean(f.Remote)}
+		r.text = &[2]string{incident.Clean(f.Local), incident.Clean(f.Remote)}
 	}
 	return r
 }
@@ -145,7 +187,7 @@ func (v *View) merge(rows []row) []row {
 	merged := rows[:0]
 	for i := range rows {
 		r := rows[i]
-		if r.text[local] != "" {
+		if r.text != nil {
 			merged = append(merged, r)
 			continue
 		}
@@ -201,16 +243,16 @@ func (v *View) value(r *row, w int) float64 {
 	return sum
 }
 
-func (v *View) sortLive(rows []row) {
+func (v *View) sortLive(s *rowSet) {
 	w := int(v.Sort)
 	if v.Sort > By40s {
 		w = int(By40s) // iftop breaks ties of names by 40 s
 	}
-	v.sortBy(rows, func(r *row) float64 { return v.value(r, w) })
+	v.sortBy(s, func(r *row) float64 { return v.value(r, w) })
 }
 
-func (v *View) sortFrozen(rows []row) {
-	v.sortBy(rows, func(r *row) float64 {
+func (v *View) sortFrozen(s *rowSet) {
+	v.sortBy(s, func(r *row) float64 {
 		sum := 0.0
 		for _, d := range flow.Directions {
 			if v.shows(d) {
@@ -231,19 +273,16 @@ func figure(x, alt float64) float64 {
 
 // sortBy orders by name or falling value; ties by the 40 s average, then by key,
 // so that equal rows never change places.
-func (v *View) sortBy(rows []row, value func(*row) float64) {
-	type item struct {
-		value, tie float64
-		at         int32
-	}
-	items := make([]item, len(rows))
-	for i := range rows {
-		items[i] = item{value(&rows[i]), v.value(&rows[i], 2), int32(i)}
+func (v *View) sortBy(s *rowSet, value func(*row) float64) {
+	s.unsorted()
+	rows := s.rows
+	for i := range s.items {
+		s.items[i].value, s.items[i].tie = value(&rows[i]), v.value(&rows[i], 2)
 	}
 	byName := v.Sort == ByLocal || v.Sort == ByRemote
 	// One comparison after the other, not cmp.Or: comparing keys and texts that
 	// nobody needs was two thirds of the time of a frame with 3500 rows.
-	slices.SortFunc(items, func(x, y item) int {
+	slices.SortFunc(s.items, func(x, y item) int {
 		a, b := &rows[x.at], &rows[y.at]
 		if byName {
 			if n := v.byName(a, b); n != 0 {
@@ -259,13 +298,8 @@ func (v *View) sortBy(rows []row, value func(*row) float64) {
 		if n := a.key.Compare(&b.key); n != 0 {
 			return n
 		}
-		return strings.Compare(a.text[local]+a.text[remote], b.text[local]+b.text[remote])
+		return cmp.Compare(x.at, y.at) // rows without a key, in the order of the incident
 	})
-	sorted := make([]row, len(rows))
-	for i, it := range items {
-		sorted[i] = rows[it.at]
-	}
-	copy(rows, sorted)
 }
 
 func (v *View) byName(a, b *row) int {
@@ -311,12 +345,12 @@ func OrderNow(v *View) map[string][]flow.Key {
 	for i := range v.Panes.Links {
 		l := &v.Panes.Links[i]
 		rows, _ := liveRows(l, &sorted)
-		rows = rows[:min(len(rows), maxOrder)]
-		keys := make([]flow.Key, len(rows))
-		for j := range rows {
-			keys[j] = rows[j].key
+		keys := make([]flow.Key, min(rows.len(), maxOrder))
+		for j := range keys {
+			keys[j] = rows.at(j).key
 		}
 		order[l.Link.Name] = keys
+		rows.free()
 	}
 	return order
 }

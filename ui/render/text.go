@@ -61,7 +61,9 @@ func panesText(v *View, width int) *Canvas {
 		inRow := min(cols, n-row*cols)
 		x0, x1 := width*col/inRow, width*(col+1)/inRow
 		at := rect{x0, 1 + row*(paneRows+4), x1 - x0, paneRows + 4}
-		drawPane(c, at, v.pane(i, at.w-2, false, false), v, false, false)
+		p := v.pane(i, at.w-2, false, false)
+		drawPane(c, at, p, v, false, false)
+		p.rows.free()
 	}
 	return c
 }
@@ -78,6 +80,7 @@ func stripText(v *View, width int) *Canvas {
 }
 
 func storyText(v *View, width int) *Canvas {
+	v.Page = Snapshot
 	rows := max(len(v.Incident.Flows.Rx), len(v.Incident.Flows.Tx))
 	h := 24 + min(rows, 16) + len(v.Incident.Links) + len(v.Incident.Pings)
 	c := NewCanvas(width, h)
