@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"spiketop/capture"
@@ -74,136 +71,6 @@ type sampleList struct {
 type ask uint8
 
 const askFreeze ask = iota
-
-// openSession opens all that needs rights, then gives the rights up.
-func openSession(o *options, stderr io.Writer) (*session, error) {
-	tuneRuntime(memoryBudget)
-	s := &session{o: o, ev: &events{}, host: hostName(), readers: map[flow.LinkID]*capture.Reader{}, why: map[flow.LinkID]string{},
-		batches: make(chan *flow.Batch, 64), probes: make(chan probe.Event, 1024), updates: make(chan link.Update, 1),
-		counters: make(chan []flow.LinkCounters, 8), sampled: make(chan sampleList, 1), states: make(chan *link.State, 1), asks: make(chan ask, 4)}
-	for _, open := range []func() error{s.openLog, s.openLinks, s.openReaders, s.openStore} {
-		if err := open(); err != nil {
-			s.close()
-			return nil, err
-		}
-	}
-	uid, _ := sudoUser(os.Getenv, os.Geteuid())
-	if err := dropRights(uid >= 0); err != nil {
-		fmt.Fprintf(stderr, "spiketop: %s: going on with all rights\n", oneLine(err.Error()))
-	}
-	return s, nil
-}
-
-func (s *session) openLog() error {
-	if s.o.jsonLog == "" {
-		return nil
-	}
-	f, err := os.OpenFile(s.o.jsonLog, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("open --json-log: %w", err)
-	}
-	s.ev.out = append(s.ev.out, f)
-	return nil
-}
-
-func (s *session) openLinks() (err error) {
-	roots := s.roots()
-	if s.netlink, err = link.Open(); err != nil {
-		return fmt.Errorf("open netlink: %w", err)
-	}
-	if s.state, err = link.Read(roots, s.netlink); err != nil {
-		return fmt.Errorf("read network devices: %w", err)
-	}
-	choices, err := link.Choose(s.state, s.o.nics)
-	if err != nil {
-		f := &failure{err: err, status: exitFailed}
-		if ce := (*link.ChoiceError)(nil); errors.As(err, &ce) {
-			f.hint = ce.Hint
-		}
-		return f
-	}
-	if s.watcher, err = link.NewWatcher(link.WatchConfig{Roots: roots, State: s.state, Choices: choices}); err != nil {
-		return fmt.Errorf("watch network devices: %w", err)
-	}
-	if s.sampler, err = link.NewSampler(roots); err != nil {
-		return fmt.Errorf("open counters: %w", err)
-	}
-	for i, l := range s.watcher.First().Links {
-		if i < len(choices) {
-			s.why[l.ID] = choices[i].Why
-		}
-	}
-	return nil
-}
-
-func (s *session) roots() link.Roots { return link.Roots{Sysfs: s.o.sysfs, Procfs: s.o.procfs} }
-
-// openReaders opens a ring for each NIC. One that vanishes meanwhile is waited
-// for; without any the program cannot start.
-func (s *session) openReaders() error {
-	clock, err := capture.NewClock()
-	if err != nil {
-		return fmt.Errorf("read clocks: %w", err)
-	}
-	s.clock = clock
-	var failed error
-	open := 0
-	for _, l := range s.watcher.First().Links {
-		err := s.openReader(l, (&flow.World{Rules: s.o.rules}))
-		switch {
-		case err == nil:
-			open++
-		case errors.Is(err, capture.ErrPermission):
-			return &failure{err, "run it with sudo, or once: sudo setcap cap_net_raw+ep " + ownPath(), exitPermission}
-		default:
-			failed = err
-		}
-	}
-	if open == 0 && failed != nil {
-		return failed
-	}
-	return nil
-}
-
-func (s *session) openReader(l flow.Link, w *flow.World) error {
-	r, err := capture.OpenReader(capture.ReaderConfig{Link: l.ID, Name: l.Name, Ifindex: l.Ifindex, Epoch: l.Epoch,
-		MaxFlows: s.o.maxFlows, Clock: s.clock, Classify: classOf(w), Out: s.batches})
-	if err != nil {
-		return err
-	}
-	s.readers[l.ID] = r
-	return nil
-}
-
-// classOf is the classifier of a World as the tables want it.
-func classOf(w *flow.World) func(*flow.Key, [6]byte) flow.Class {
-	return func(k *flow.Key, mac [6]byte) flow.Class {
-		c, _ := w.Classify(k, mac)
-		return c
-	}
-}
-
-func (s *session) openStore() (err error) {
-	dir := s.o.incidents
-	if dir == "" {
-		if dir = store.DefaultDir(os.Geteuid(), os.Getenv); dir == "" {
-			return usage("choose a directory with --incidents DIR", "find the incident directory: neither XDG_STATE_HOME nor HOME is set")
-		}
-	}
-	uid, gid := sudoUser(os.Getenv, os.Geteuid())
-	if s.store, err = store.Open(dir, store.Options{UID: max(uid, 0), GID: max(gid, 0), Keep: s.o.keep}); err != nil {
-		return &failure{err, "choose another directory with --incidents DIR", exitFailed}
-	}
-	return nil
-}
-
-func ownPath() string {
-	p, err := os.Executable()
-	if err != nil {
-		return "./spiketop"
-	}
-	return filepath.Clean(p)
-}
 
 // fatal ends the run with err; the first one counts.
 func (s *session) fatal(err error) {

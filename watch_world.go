@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"spiketop/capture"
+	"spiketop/capture/link"
+	"spiketop/flow"
+)
+
+// withSpeeds applies --link-speed to a copy of the links.
+func withSpeeds(links []flow.Link, speeds map[string]uint64) []flow.Link {
+	out := append([]flow.Link(nil), links...)
+	for i := range out {
+		if v, ok := speeds[out[i].Name]; ok {
+			out[i].SpeedBps = v
+		}
+	}
+	return out
+}
+
+// checkClock makes a World with the new offset when somebody has stepped the
+// clock: wall times change, nothing else.
+func (w *watch) checkClock() {
+	offset, steps := w.s.clock.Sample()
+	if steps == w.world.ClockSteps {
+		return
+	}
+	next := *w.world
+	next.Offset, next.ClockSteps = offset, steps
+	w.setWorld(&next)
+}
+
+func (w *watch) setWorld(next *flow.World) {
+	next.Generation++
+	w.world = next
+	w.mon.SetWorld(capture.Now(), next)
+}
+
+// update takes a new picture of the links.
+func (w *watch) update(ctx context.Context, u link.Update) {
+	next := *w.world
+	next.Links, next.Bonds = withSpeeds(u.Links, w.s.o.linkSpeed), u.Bonds
+	w.setWorld(&next)
+	if u.State != nil {
+		w.state = u.State
+	}
+	for _, id := range u.Added {
+		w.addReader(ctx, id)
+	}
+	for i := range next.Links {
+		if r := w.s.readers[next.Links[i].ID]; r != nil {
+			r.Follow(readableIfindex(&next.Links[i]), next.Links[i].Epoch)
+		}
+	}
+	for _, c := range u.Changes {
+		w.mon.LinkChange(u.At, c.Name, c.Change, c.Was, c.Now)
+		w.s.ev.emit(linkEvent{eventHead{"link", w.wall(u.At)}, c})
+	}
+	for _, n := range u.Notes {
+		w.s.say(n)
+	}
+	w.setLinks()
+}
+
+// newState takes a new look at the host's devices and routes: the way to a
+// target may be another one now.
+func (w *watch) newState(st *link.State) {
+	w.state = st
+	w.setLinks()
+	w.targetsChanged()
+}
+
+// checkReaders marks the links whose ring could not be opened (again) as
+// waiting, and reports slots that this goroutine did not take in time.
+func (w *watch) checkReaders(now flow.Time) {
+	links := slices.Clone(w.world.Links)
+	changed := false
+	for i := range links {
+		l := &links[i]
+		r := w.s.readers[l.ID]
+		if r == nil {
+			continue
+		}
+		st := r.Stats()
+		if n := st.DroppedSlots - w.missed[l.ID]; n > 0 {
+			w.missed[l.ID] = st.DroppedSlots
+			w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(now)}, "samples", l.Name, n})
+		}
+		waits := !st.Open && st.Err != nil
+		switch {
+		case waits && l.State == flow.LinkUp:
+			l.State, l.Note, changed = flow.LinkWaiting, oneLine(st.Err.Error()), true
+		case !waits && l.State == flow.LinkWaiting:
+			l.State, l.Note, changed = flow.LinkUp, "", true
+		}
+	}
+	if changed {
+		next := *w.world
+		next.Links = links
+		w.setWorld(&next)
+		w.setLinks()
+	}
+}
+
+// readableIfindex is 0 for a device that is gone.
+func readableIfindex(l *flow.Link) int {
+	if l.State == flow.LinkGone {
+		return 0
+	}
+	return l.Ifindex
+}
+
+func (w *watch) addReader(ctx context.Context, id flow.LinkID) {
+	l := w.world.Link(id)
+	if l == nil || w.s.readers[id] != nil {
+		return
+	}
+	if err := w.s.openReader(*l, w.world); err != nil {
+		w.s.say(err.Error())
+		return
+	}
+	w.s.goReader(ctx, w.s.readers[id])
+}
+
+// setLinks tells everybody which links count.
+func (w *watch) setLinks() {
+	var up []flow.LinkID
+	for i := range w.world.Links {
+		if w.world.Links[i].State == flow.LinkUp {
+			up = append(up, w.world.Links[i].ID)
+		}
+	}
+	w.set.SetLinks(up)
+	w.tellSampler()
+}
+
+// tellSampler tells the sampler what to read from now on; newest wins.
+func (w *watch) tellSampler() {
+	select {
+	case <-w.s.sampled:
+	default:
+	}
+	w.s.sampled <- sampleList{w.world.Links, w.state, w.nextHops}
+}
