@@ -232,7 +232,11 @@ func TestAppEnds(t *testing.T) {
 		{"q in the help", func(r *rig) { r.press('?'); r.screen.InjectKey(tcell.KeyRune, 'q', tcell.ModNone) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for range 40 { // with five ways to end: 200 times
+			rounds := 40 // with five ways to end: 200 times
+			if testing.Short() {
+				rounds = 8
+			}
+			for range rounds {
 				synctest.Test(t, func(t *testing.T) {
 					r := start(t.Context(), Config{}, 80, 24)
 					defer r.cancel()
@@ -278,7 +282,11 @@ func TestAppCancelledBeforeStart(t *testing.T) {
 // Not in a bubble: tview keeps the goroutine of an update that comes after its
 // loop has ended waiting for ever (TestQueueUpdateAfterRunBlocks).
 func TestAppScreenFails(t *testing.T) {
-	for range 50 {
+	rounds := 50
+	if testing.Short() {
+		rounds = 10
+	}
+	for range rounds {
 		ready := make(chan struct{})
 		s := &initialised{tcell.NewSimulationScreen("UTF-8"), ready}
 		frames, ended := make(chan *incident.Frame, 1), make(chan error, 1)

@@ -199,6 +199,9 @@ func TestDiffGuardsShow(t *testing.T) {
 
 // A quiet host at 160x48, ten frames a second: SCREEN says some 100 kB a minute.
 func TestBytesOfAQuietMinute(t *testing.T) {
+	if testing.Short() {
+		t.Skip("600 made-up frames: not with -short")
+	}
 	d, tty := newMemScreen(t, 160, 48)
 	m := newModel(0, nothing())
 	v := newView(m, chooseTheme("dark", "", false, d.Colors()))

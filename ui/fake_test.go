@@ -233,7 +233,7 @@ func (k fake) column(f *incident.Frame, from int64, step time.Duration) incident
 func (k fake) line(f *incident.Frame, number int, open bool) incident.IncidentLine {
 	in := k.incident(f, number, open)
 	l := incident.IncidentLine{Number: number, ID: in.ID, At: in.Trigger.Sent, RTT: 120400 * time.Microsecond, Kind: incident.KindRTT,
-		Target: "10.1.16.55", Member: "eth0", Open: open, Summary: "eth0 ▼ 99% for 310 ms, storage 92%: 10.1.16.71:40112 → 10.1.16.165:9422 +6.60G"}
+		Target: "10.1.16.55", Member: "eth0", Open: open, Summary: "120.4 ms on 10.1.16.55 via eth0 — eth0 ▼ 99.0% for 310 ms: 10.1.16.71:40112 → 10.1.16.165:9422 +6.60G"}
 	if !open {
 		l.Sealed, l.Dir = in, "/var/lib/spiketop/incidents/"+in.ID
 	}
@@ -251,7 +251,7 @@ func (k fake) incident(f *incident.Frame, number int, open bool) *incident.Incid
 		Baseline: incident.BaseWindow{Seconds: 30},
 		Path:     incident.PathPart{Own: &incident.OwnPath{Queue: p(incident.Millis(0.02)), Wire: p(incident.Millis(120.38)), Wakeup: p(incident.Millis(0.05))}, VerdictSegment: "physical network"},
 		Verdict: incident.Verdict{Cause: "storage", Link: "eth0", Direction: "rx", Confidence: "high",
-			Sentence: "eth0 ▼ ran at 99% for 310 ms; storage was 92% of it. One flow brought most of the change: 10.1.16.71:40112 → 10.1.16.165:9422, +6.60 Gbit/s.",
+			Sentence: "Echo 110 to 10.1.16.55 via eth0 took 120.4 ms (usual 0.21). eth0 ▼ ran at 9.90 Gbit/s for 310 ms (usual 2.20 Gbit/s, 99.0% of 10.0G): one flow brought most of it: tcp 10.1.16.71:40112 -> 10.1.16.165:9422, +6.60 Gbit/s.",
 			Evidence: []string{"eth0 rx 9.13 Gbit/s, usual 0.52 Gbit/s", "the delay lies in the physical network: 120.38 ms on the wire, 0.02 ms in this host", "eth1 had room (22%)"},
 			Advice:   "Limit the rate of the chunkserver's replication, or spread it over both members."},
 		Pings: []incident.PingPart{{Target: "10.1.16.55", Member: "eth0", Sent: 110, Lost: 1, RTTMax: p(incident.Millis(120.4)), Baseline: p(incident.Millis(0.21))}},

@@ -145,6 +145,7 @@ func (m *model) busy() bool {
 
 func (m *model) freezeOn(in *incident.Incident) {
 	m.v.Frozen, m.frozenAt, m.touched, m.v.News, m.v.Scroll = in, m.now, false, 0, 0
+	m.v.SelectTarget(in.Trigger.Target) // the strip shows the spike, whichever target it was on
 }
 
 // held says how long the frozen panes stay.

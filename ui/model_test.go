@@ -276,3 +276,18 @@ func TestPortsAsInIftop(t *testing.T) {
 		}
 	}
 }
+
+// A spike of a target that the strip does not show brings that target up.
+func TestSpikeSelectsItsTarget(t *testing.T) {
+	m := newModel(0, nothing())
+	k := fake{links: 1, targets: 2}
+	m.frame(k.frame(0), testWall)
+	press(m, 'v', testWall)
+	if m.v.Target != 1 {
+		t.Fatalf("target %d", m.v.Target)
+	}
+	m.frame(fake{links: 1, targets: 2, number: 1}.frame(1), testWall)
+	if m.v.Target != 0 {
+		t.Errorf("the strip shows target %d, the spike was on 0", m.v.Target)
+	}
+}

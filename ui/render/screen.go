@@ -43,11 +43,12 @@ func Draw(c *Canvas, v *View) Layout {
 		drawTitle(c, v)
 		l = drawPanes(c, upper, v)
 	}
-	drawIncidentLine(c, c.H-2, v)
+	drawKeys(c, v)
 	if v.Prompt != nil {
 		drawPrompt(c, c.H-2, v.Prompt, &l)
+	} else {
+		drawIncidentLine(c, c.H-2, v)
 	}
-	drawKeys(c, v)
 	return l
 }
 
@@ -224,31 +225,27 @@ func drawIncidentLine(c *Canvas, y int, v *View) {
 	line(c, 1, y, c.W-2, incidentSpans(&v.Frame.Incidents[n-1], c.W, v))
 }
 
+// incidentSpans is one line about an incident. Its summary says what happened,
+// where, and after " — " who did it; a small screen leaves the where out.
 func incidentSpans(in *incident.IncidentLine, w int, v *View) []span {
-	what := in.Kind
-	if in.RTT >= 0 {
+	what, who, _ := strings.Cut(in.Summary, " — ")
+	if what == "" {
+		what = in.Kind
+	}
+	if w < 100 && in.RTT >= 0 && in.Kind != incident.KindManual {
 		what = ms(in.RTT)
 	}
-	spans := []span{
+	if who != "" {
+		what += " ── " + who
+	}
+	if in.Open {
+		what = "(still collecting) " + what
+	}
+	return []span{
 		{fmt.Sprintf("#%d ", in.Number), Style{Fg: Alarm, Bold: true}, 0},
 		{v.in(in.At).Format("15:04:05.0 "), Style{}, 0},
+		{incident.Clean(what), Style{}, 0},
 	}
-	if w < 100 {
-		spans = append(spans, span{incident.Clean(what) + ": ", Style{}, 0})
-	} else {
-		if in.Target != "" {
-			what += " on " + in.Target
-		}
-		if in.Member != "" {
-			what += " via " + in.Member
-		}
-		spans = append(spans, span{" " + incident.Clean(what) + " ── ", Style{}, 0})
-	}
-	summary := incident.Clean(in.Summary)
-	if in.Open {
-		summary = strings.TrimRight("collecting … "+summary, " ")
-	}
-	return append(spans, span{summary, Style{}, 0})
 }
 
 // drawKeys writes as many keys of the footer as fit. The last two, help and quit,
@@ -273,26 +270,22 @@ func drawKeys(c *Canvas, v *View) {
 	}
 }
 
-// drawPrompt writes the line that is being typed, and why it was refused.
+// drawPrompt writes the line that is being typed; why it was refused stands in
+// the line of the keys, with a mark over the column.
 func drawPrompt(c *Canvas, y int, p *Prompt, l *Layout) {
 	c.Clear(0, y, c.W, 1)
 	x := c.Put(1, y, p.Label+" ", Style{Fg: Strong, Bold: true})
-	room := c.W - x - 1
-	l.PromptX, l.PromptY, l.PromptW = x, y, room
+	l.PromptX, l.PromptY, l.PromptW = x, y, c.W-x-1
+	text := incident.Clean(p.Text)
+	c.Fit(x, y, l.PromptW, text, Style{})
 	if p.Error == "" {
-		c.Fit(x, y, room, incident.Clean(p.Text), Style{})
 		return
 	}
-	text := incident.Clean(p.Text)
-	l.PromptW = min(textWidth(text)+1, room/2)
-	end := c.Fit(x, y, l.PromptW, text, Style{})
-	if p.Col >= 0 {
-		at := textWidth(firstRunes(text, p.Col))
-		if at < l.PromptW {
-			c.Rune(x+at, y-1, '▼', Style{Fg: Alarm, Bold: true})
-		}
+	if at := textWidth(firstRunes(text, p.Col)); p.Col >= 0 && at < l.PromptW {
+		c.Rune(x+at, y-1, '▼', Style{Fg: Alarm, Bold: true})
 	}
-	c.Fit(max(end, x+l.PromptW)+1, y, c.W-max(end, x+l.PromptW)-2, incident.Clean(p.Error), Style{Fg: Alarm, Bold: true})
+	c.Clear(0, c.H-1, c.W, 1)
+	c.Fit(1, c.H-1, c.W-2, incident.Clean(p.Error), Style{Fg: Alarm, Bold: true})
 }
 
 func firstRunes(s string, n int) string {

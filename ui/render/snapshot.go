@@ -69,9 +69,11 @@ func (v *View) story(in *incident.Incident, w, h int) []span {
 			all = append(all, span{l, st, 0})
 		}
 	}
-	add(triggerSentence(in), Style{})
-	verdict := in.Verdict.Sentence
-	if verdict != "" && in.Verdict.Confidence != "" {
+	verdict := in.Verdict.Sentence // it begins with what happened to the echo
+	if verdict == "" {
+		verdict = triggerSentence(in)
+	}
+	if in.Verdict.Confidence != "" {
 		verdict += " (confidence: " + in.Verdict.Confidence + ")"
 	}
 	add(verdict, Style{Bold: true})

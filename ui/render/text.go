@@ -19,7 +19,7 @@ func SnapshotText(w io.Writer, frame *incident.Frame, in *incident.Incident, wid
 		v.Frame = &incident.Frame{Wall: in.Window.To}
 		v.Panes = v.Frame
 	}
-	v.selectTarget(in.Trigger.Target)
+	v.SelectTarget(in.Trigger.Target)
 	for i := range v.Frame.Incidents {
 		if v.Frame.Incidents[i].ID == in.ID {
 			v.SavedIn = v.Frame.Incidents[i].Dir
@@ -33,15 +33,6 @@ func SnapshotText(w io.Writer, frame *incident.Frame, in *incident.Incident, wid
 		}
 	}
 	return nil
-}
-
-func (v *View) selectTarget(name string) {
-	for i := range v.Frame.Pings {
-		if p := &v.Frame.Pings[i]; p.Target.Name == name || p.Target.Addr.String() == name {
-			v.Target = i
-			return
-		}
-	}
 }
 
 // paneRows is how many flows a pane of screen.txt shows.

@@ -150,6 +150,17 @@ func (v *View) in(t time.Time) time.Time {
 	return t
 }
 
+// SelectTarget shows the ping target of that name or address in the strip, if
+// the newest frame has it.
+func (v *View) SelectTarget(name string) {
+	for i := range v.Frame.Pings {
+		if p := &v.Frame.Pings[i]; p.Target.Name == name || p.Target.Addr.String() == name {
+			v.Target = i
+			return
+		}
+	}
+}
+
 // shows reports whether direction d is shown.
 func (v *View) shows(d flow.Direction) bool {
 	return v.Show == Both || (v.Show == RxOnly) == (d == flow.Rx)
