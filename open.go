@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"spiketop/capture"
 	"spiketop/capture/link"
 	"spiketop/flow"
@@ -26,8 +28,7 @@ func openSession(o *options, stderr io.Writer) (*session, error) {
 			return nil, err
 		}
 	}
-	uid, _ := sudoUser(os.Getenv, os.Geteuid())
-	if err := dropRights(uid >= 0); err != nil {
+	if err := dropRights(s.foreignStore()); err != nil {
 		fmt.Fprintf(stderr, "spiketop: %s: going on with all rights\n", oneLine(err.Error()))
 	}
 	return s, nil
@@ -134,6 +135,16 @@ func (s *session) openStore() (err error) {
 		return &failure{err, "choose another directory with --incidents DIR", exitFailed}
 	}
 	return nil
+}
+
+// foreignStore reports whether incidents belong to somebody else: the user
+// behind sudo, or whoever owns the directory that was named.
+func (s *session) foreignStore() bool {
+	if uid, _ := sudoUser(os.Getenv, os.Geteuid()); uid >= 0 {
+		return true
+	}
+	var st unix.Stat_t
+	return unix.Stat(s.store.Dir(), &st) == nil && int(st.Uid) != os.Geteuid()
 }
 
 func ownPath() string {

@@ -13,10 +13,10 @@ import (
 
 // keepCapabilities are those that are needed after the start: raw sockets,
 // because a ring is reopened when a member returns and a ping is restarted; and
-// as root behind sudo the two that let incidents belong to the person.
-func keepCapabilities(sudo bool) uint64 {
+// the two that let incidents belong to somebody else, where they do.
+func keepCapabilities(foreignStore bool) uint64 {
 	keep := uint64(1) << unix.CAP_NET_RAW
-	if sudo {
+	if foreignStore {
 		keep |= 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE
 	}
 	return keep
@@ -24,7 +24,7 @@ func keepCapabilities(sudo bool) uint64 {
 
 // dropRights gives up every capability that is not needed any more, in all
 // threads, and the way to get any back.
-func dropRights(sudo bool) error {
+func dropRights(foreignStore bool) error {
 	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); errno != 0 {
 		return fmt.Errorf("set no_new_privs: %w", errno)
 	}
@@ -33,7 +33,7 @@ func dropRights(sudo bool) error {
 	if err := unix.Capget(&head, &have[0]); err != nil {
 		return fmt.Errorf("read capabilities: %w", err)
 	}
-	keep := keepCapabilities(sudo)
+	keep := keepCapabilities(foreignStore)
 	for i := range have {
 		mask := uint32(keep >> (32 * i))
 		have[i].Permitted &= mask
