@@ -77,7 +77,7 @@ func (r *fuzzRun) op(b byte, next func() byte) {
 		r.now = r.now.Add(10 * ms())
 		r.output(r.m.Tick(r.now))
 	case 4:
-		r.m.Late(r.now.Add(-ms()), r.now.Add(ms()-ms()))
+		r.m.Late(r.now.Add(-ms()), r.now.Add(ms()))
 	case 5:
 		r.m.Freeze(r.now.Add(-ms()))
 	case 6:
