@@ -25,6 +25,7 @@ func runHeadless(ctx context.Context, o *options, stdout, stderr io.Writer) erro
 	s.diagnostics = stderr
 	s.giveUp = cancel
 	err = s.run(ctx)
+	s.repanic()
 	if werr := s.ev.failed(); werr != nil && err == nil {
 		return werr
 	}

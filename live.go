@@ -37,7 +37,9 @@ func runLive(ctx context.Context, o *options, stderr io.Writer) error {
 	err = ui.Run(ctx, ui.Config{Hold: o.hold, Theme: o.theme, NoColor: os.Getenv("NO_COLOR") != "", Filter: o.filter,
 		Freeze: func() { s.wish(askFreeze) }, Markdown: markdown}, s.frames)
 	cancel()
-	if werr := <-watched; werr != nil {
+	werr := <-watched
+	s.repanic()
+	if werr != nil {
 		return werr
 	}
 	return quiet(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"spiketop/incident"
@@ -35,8 +36,9 @@ type saved struct {
 // holds up nothing, and tries again what failed: evidence in memory is not lost
 // because a directory was unwritable for a minute.
 type saver struct {
-	jobs chan saveJob
-	done chan saved
+	jobs  chan saveJob
+	done  chan saved
+	close sync.Once // of jobs
 }
 
 func newSaver() *saver {
@@ -50,6 +52,16 @@ func (s *saver) put(j saveJob) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// stop says that no more jobs come.
+func (s *saver) stop() { s.close.Do(func() { close(s.jobs) }) }
+
+// end stops, and waits until run has ended.
+func (s *saver) end() {
+	s.stop()
+	for range s.done {
 	}
 }
 

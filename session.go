@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 
 	"spiketop/capture"
@@ -56,8 +57,9 @@ type session struct {
 	giveUp      context.CancelFunc   // ends the run
 
 	tasks sync.WaitGroup
-	mu    sync.Mutex // protects err
+	mu    sync.Mutex // protects what follows
 	err   error      // first fatal error
+	crash *crash     // first panic of a task
 }
 
 // sampleList tells the sampler which links to read from now on.
@@ -85,6 +87,44 @@ func (s *session) fatal(err error) {
 	s.giveUp()
 }
 
+// crash is a panic in a task, kept until the terminal is restored.
+type crash struct {
+	value any
+	stack []byte
+}
+
+// task runs f in a goroutine that is joined at the end of the run. A panic in it
+// ends the run; it goes on its way only when the terminal is restored, so that
+// the person finds a usable shell below the stack.
+func (s *session) task(f func()) {
+	s.tasks.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				s.crashed(v, debug.Stack())
+			}
+		}()
+		f()
+	})
+}
+
+func (s *session) crashed(v any, stack []byte) {
+	s.mu.Lock()
+	if s.crash == nil {
+		s.crash = &crash{v, stack}
+	}
+	s.mu.Unlock()
+	s.giveUp()
+}
+
+// repanic continues the first panic of a task, if there was one.
+func (s *session) repanic() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.crash != nil {
+		panic(fmt.Sprintf("%v\n\nin a goroutine:\n%s", s.crash.value, s.crash.stack))
+	}
+}
+
 // close releases what was opened; goroutines have ended by then.
 func (s *session) close() {
 	for _, r := range s.readers {
@@ -108,12 +148,15 @@ func (s *session) run(ctx context.Context) error {
 	for _, r := range s.readers {
 		s.goReader(ctx, r)
 	}
-	s.tasks.Go(func() { s.watcher.Run(ctx, s.updates) })
-	s.tasks.Go(func() { s.sample(ctx) })
+	s.task(func() { s.watcher.Run(ctx, s.updates) })
+	s.task(func() { s.sample(ctx) })
 	sv := newSaver()
-	s.tasks.Go(func() { sv.run(ctx, s.store) })
+	s.task(func() { sv.run(ctx, s.store) })
 
-	newWatch(s, sv).run(ctx)
+	s.task(func() {
+		defer sv.end() // also when the watch panics: nobody may wait for it
+		newWatch(s, sv).run(ctx)
+	})
 	s.tasks.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +166,7 @@ func (s *session) run(ctx context.Context) error {
 // goReader runs the drain of one link. A ring that fails for good is said, the
 // other links go on.
 func (s *session) goReader(ctx context.Context, r *capture.Reader) {
-	s.tasks.Go(func() {
+	s.task(func() {
 		if err := quiet(r.Run(ctx)); err != nil {
 			s.say(err.Error())
 		}

@@ -20,7 +20,7 @@ func (w *watch) startPingers(ctx context.Context) {
 		ctx, cancel := context.WithCancel(ctx)
 		w.pingers[t.ID] = cancel
 		p := probe.NewPinger(probe.PingerConfig{Target: t, Interval: w.s.o.interval, Events: w.s.probes, Now: capture.Now, IDs: &w.ids})
-		w.s.tasks.Go(func() {
+		w.s.task(func() {
 			defer cancel()
 			if err := quiet(p.Run(ctx)); err != nil {
 				w.s.fatal(&failure{err, "run it with sudo, or once: sudo setcap cap_net_raw+ep " + ownPath(), exitPermission})
@@ -100,7 +100,7 @@ func (w *watch) finish() {
 	w.takeWaiting(context.Background())
 	w.judge(now)
 	w.carryOut(w.mon.Close(now), now)
-	close(w.saver.jobs)
+	w.saver.stop()
 	for d := range w.saver.done {
 		w.saved(d)
 	}

@@ -35,7 +35,12 @@ skipped=$(grep -cE '^ *--- SKIP' "$log")
 echo "== what ran: $(grep -cE '^ok' "$log") packages; tests: $passed passed, $failed failed, $skipped skipped"
 if [ "$skipped" != 0 ]; then
 	echo "== skipped, and why:"
-	grep -A3 -E '^ *--- SKIP' "$log" | grep -E -- '--- SKIP|_test\.go:|netlab' | sed 's/^ */  /' | head -60
+	# go test prints the reason before the verdict; tests of one reason are one line.
+	awk '
+		/_test\.go:[0-9]+: |netlab\.go:[0-9]+: / { reason = $0; sub(/^ *[a-z0-9_]+\.go:[0-9]+: /, "", reason) }
+		/^ *--- SKIP/ { sub(/\/.*/, "/...", $3); line = $3 ": " reason; if (!(line in n)) order[++k] = line; n[line]++ }
+		/^ *--- (PASS|FAIL)/ { reason = "" }
+		END { for (i = 1; i <= k; i++) print "  " order[i] (n[order[i]] > 1 ? " (" n[order[i]] " times)" : "") }' "$log"
 fi
 if [ "$failed" != 0 ]; then
 	echo "== failed:"
