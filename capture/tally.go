@@ -38,10 +38,11 @@ func newTally(t *flow.Table, off flow.WallOffset, emit func(*flow.Slot), losses 
 	return &tally{table: t, off: off, emit: emit, losses: losses, carry: make([]flow.Record, 0, carryLen)}
 }
 
-// start opens the slot that holds at. It never goes back behind a slot that was
-// closed before.
+// start opens a slot at at, which ends on the grid: a rate over it divides by the
+// time that was really seen. It never goes back behind a slot that was closed
+// before.
 func (t *tally) start(at flow.Time) {
-	t.open(max(t.off.SlotStart(at), t.from))
+	t.open(max(at, t.from))
 }
 
 // stop closes the open slot: nothing more comes until the next start.

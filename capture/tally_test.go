@@ -52,14 +52,14 @@ func (l *ledger) want(t *testing.T, want ...string) {
 
 func TestTallyGrid(t *testing.T) {
 	l := newLedger(30 * flow.WallOffset(ms)) // wall = mono + 30 ms: slots end at 70, 170, 270 ...
-	l.start(1000 * ms)                       // in [970, 1070)
+	l.start(1000 * ms)                       // on a grid of 970, 1070, ...: counted from the start on
 	l.frames(1000, 1069, 1070, 1071)
 	l.advance(1069 * ms)
 	l.want(t)
 	l.advance(1070 * ms)
-	l.want(t, "970-1070 2")
+	l.want(t, "1000-1070 2")
 	l.advance(1300 * ms)
-	l.want(t, "970-1070 2", "1070-1170 2", "1170-1270 0")
+	l.want(t, "1000-1070 2", "1070-1170 2", "1170-1270 0")
 }
 
 // Records of the next slot wait for the watermark, so that one that was stamped
@@ -130,7 +130,7 @@ func TestTallyGapBeforeCarry(t *testing.T) {
 	l.start(0)
 	l.frames(10, 100_050)
 	l.advance(100_100 * ms)
-	l.want(t, "0-100 1", "100000-100100 1")
+	l.want(t, "20-100 1", "100000-100100 1")
 }
 
 func TestTallyStopAndStart(t *testing.T) {
@@ -138,11 +138,11 @@ func TestTallyStopAndStart(t *testing.T) {
 	l.start(20 * ms)
 	l.frames(30, 120)
 	l.stop()
-	l.want(t, "0-100 1", "100-200 1")
+	l.want(t, "20-100 1", "100-200 1")
 	l.start(130 * ms) // inside a slot that is closed already
 	l.frames(150, 250)
 	l.advance(300 * ms)
-	l.want(t, "0-100 1", "100-200 1", "200-300 2 late 1")
+	l.want(t, "20-100 1", "100-200 1", "200-300 2 late 1")
 }
 
 // A whole batch of carried records fills the open slot and leaves none pending:
