@@ -130,7 +130,7 @@ func TestTallyGapBeforeCarry(t *testing.T) {
 	l.start(0)
 	l.frames(10, 100_050)
 	l.advance(100_100 * ms)
-	l.want(t, "20-100 1", "100000-100100 1")
+	l.want(t, "0-100 1", "100000-100100 1")
 }
 
 func TestTallyStopAndStart(t *testing.T) {
