@@ -23,11 +23,13 @@ func (v *View) snapshotTail(in *incident.Incident, r rect) [][]span {
 			tail = append(tail, pingSpans(&in.Pings[i]))
 		}
 	}
-	saved := []span{{"saved  ", Style{Fg: Faint}, 0}, {incident.Clean(v.SavedIn), Style{}, 0}}
-	if v.SavedIn == "" {
-		saved = []span{{"not saved yet", Style{Fg: Marked}, 0}}
+	switch {
+	case v.SavedIn != "":
+		return append(tail, []span{{"saved  ", Style{Fg: Faint}, 0}, {incident.Clean(v.SavedIn), Style{}, 0}})
+	case v.NoTrailing:
+		return tail // this text is what is being saved
 	}
-	return append(tail, saved)
+	return append(tail, []span{{"not saved yet", Style{Fg: Marked}, 0}})
 }
 
 // pathSpans is the way of the echo that triggered, with the time of each part:

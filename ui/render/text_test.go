@@ -28,6 +28,9 @@ func TestSnapshotTextOfAnEmptyIncident(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
 	}
+	if strings.Contains(b.String(), "not saved") {
+		t.Errorf("a file that is being saved says that it is not:\n%s", b.String())
+	}
 	if strings.Contains(b.String(), "queue") {
 		t.Errorf("a path was invented:\n%s", b.String())
 	}
