@@ -87,7 +87,7 @@ func (l *Lookback) Add(s *Slot) {
 	}
 	l.addTotals(h)
 	l.next++
-	l.shrinkWindows()
+	l.shrinkWindows(l.Newest())
 }
 
 // addRows counts the rows of one direction in all windows.

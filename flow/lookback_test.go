@@ -227,6 +227,48 @@ func TestLookbackEpochBeginsAnew(t *testing.T) {
 	}
 }
 
+// A link that vanishes has no slots: what it carried leaves the windows as time
+// passes, and the evidence stays. 50 slots of 12 500 bytes end at 5 s.
+func TestLookbackPass(t *testing.T) {
+	l := NewLookback(600, nil)
+	l.Pass(100 * ms) // nothing has come yet
+	for n := range 50 {
+		s := slotOf(n, Row{1, 12500, 10})
+		if n == 0 {
+			introduce(s, 1)
+		}
+		l.Add(s)
+	}
+	for _, tt := range []struct {
+		now  Time
+		want [3]float64
+		rows int
+	}{
+		{7000 * ms, [3]float64{1e6, 1e6, 1e6}, 1}, // 2 s without a slot: they may be late
+		{7001 * ms, [3]float64{0, 1e6, 1e6}, 1},
+		{14900 * ms, [3]float64{0, 1e6, 1e6}, 1}, // the slot from 4.9 s on is the last in the 10 s
+		{14901 * ms, [3]float64{0, 0, 1e6}, 1},
+		{44901 * ms, [3]float64{}, 0},
+	} {
+		l.Pass(tt.now)
+		r := l.Rates()
+		rows, more := l.Flows(10)
+		if d := cmp.Diff(tt.want, r.Rate[Rx], nearly); d != "" || len(rows) != tt.rows || more != 0 {
+			t.Errorf("at %d ms: %d flows and %d more, want %d; Rate (-want +got):\n%s", tt.now/ms, len(rows), more, tt.rows, d)
+		}
+		if known := !math.IsNaN(r.Coverage); known != (tt.want[1] > 0) {
+			t.Errorf("at %d ms: coverage %v", tt.now/ms, r.Coverage)
+		}
+	}
+	if w := l.Sum(0, 5000*ms, nil); w.Slots != 50 || w.Total[Rx].Bytes != 50*12500 {
+		t.Errorf("Sum has %d slots and %d bytes, want all 50", w.Slots, w.Total[Rx].Bytes)
+	}
+	l.Add(slotOf(460, Row{1, 25000, 10})) // it is back: 200 000 bit in 100 ms
+	if d := cmp.Diff([3]float64{2e6, 2e6, 2e6}, l.Rates().Rate[Rx], nearly); d != "" {
+		t.Errorf("Rate after it came back (-want +got):\n%s", d)
+	}
+}
+
 func TestLookbackSum(t *testing.T) {
 	l := NewLookback(600, func(k *Key, _ [6]byte) (Class, string) {
 		if k.Local[15] == 1 {

@@ -43,11 +43,25 @@ func (w *window) rate(bytes uint64) float64 {
 	return float64(bytes) * 8 / w.observed.Seconds()
 }
 
+// silence is how long no slot may come before Pass believes that none will: a
+// slow reader hands its slots on within that time or drops them.
+const silence = 2 * time.Second
+
+// Pass says that it is now. Of a link whose slots have stopped, because its
+// device is gone or its ring does not open, the windows lose what is older than
+// they are long: the figures of Rates and Flows go, as those of a quiet link do,
+// instead of standing for ever. While slots come it does nothing; what is kept
+// for Sum and Bins stays.
+func (l *Lookback) Pass(now Time) {
+	if l.len() > 0 && now.Sub(l.Newest()) > silence {
+		l.shrinkWindows(now)
+	}
+}
+
 // shrinkWindows takes out the slots that begin too early.
-func (l *Lookback) shrinkWindows() {
-	newest := l.Newest()
+func (l *Lookback) shrinkWindows(now Time) {
 	for w := range l.win {
-		for l.win[w].tail < l.next && newest.Sub(l.at(l.win[w].tail).From) > RateWindows[w] {
+		for l.win[w].tail < l.next && now.Sub(l.at(l.win[w].tail).From) > RateWindows[w] {
 			l.leave(w)
 		}
 	}
