@@ -218,12 +218,21 @@ func (m *model) zoom(by int) {
 	m.say("one column of the strip is %s", zoomName(z))
 }
 
+// nextTarget also says why it is pinged: where the title has no room for that,
+// this key is the only place.
 func (m *model) nextTarget() {
-	if m.v.Frame == nil || len(m.v.Frame.Pings) < 2 {
-		m.say("there is no other ping target")
+	if m.v.Frame == nil || len(m.v.Frame.Pings) == 0 {
+		m.say("nothing is pinged")
 		return
 	}
-	m.v.Target = (m.v.Target + 1) % len(m.v.Frame.Pings)
+	pings := m.v.Frame.Pings
+	what := "pinging"
+	if len(pings) == 1 {
+		what = "the only ping target:"
+	}
+	m.v.Target = (m.v.Target + 1) % len(pings)
+	p := &pings[m.v.Target].Target
+	m.say("%s %s (%s)", what, p.Name, p.Reason)
 }
 
 func (m *model) mouse() {

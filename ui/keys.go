@@ -80,7 +80,7 @@ var bindings = []binding{
 	{keys: []tcell.Key{tcell.KeyPgUp}, name: "PgUp", help: "up one page", group: groupMoving, where: anywhere, do: func(m *model) { m.scroll(-max(m.layout.Page, 1)) }},
 	{runes: "+", name: "+", help: "strip: shorter columns, down to 100 ms", group: groupStrip, where: anywhere, do: func(m *model) { m.zoom(-1) }},
 	{runes: "-", name: "-", help: "strip: longer columns, up to 10 s. A column shows its worst echo and its highest load: no spike is lost", group: groupStrip, where: anywhere, do: func(m *model) { m.zoom(1) }},
-	{runes: "v", name: "v", help: "strip: next ping target", group: groupStrip, where: anywhere, do: (*model).nextTarget},
+	{runes: "v", name: "v", help: "strip: next ping target, and why it is pinged", group: groupStrip, where: anywhere, do: (*model).nextTarget},
 	{runes: "m", name: "m", help: "mouse: clicks select panes and the wheel scrolls, or (as at first) the terminal selects text", group: groupProgram, where: anywhere, do: (*model).mouse},
 	{keys: []tcell.Key{tcell.KeyCtrlL}, name: "Ctrl-L", help: "paint the whole screen anew", group: groupProgram, where: anywhere, do: func(m *model) { m.do.sync() }},
 	{runes: "?h", name: "? h", footer: "help", help: "this help, and back", group: groupProgram, where: anywhere, shown: anywhere, do: (*model).help},

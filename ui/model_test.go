@@ -286,6 +286,9 @@ func TestSpikeSelectsItsTarget(t *testing.T) {
 	if m.v.Target != 1 {
 		t.Fatalf("target %d", m.v.Target)
 	}
+	if want := m.v.Frame.Pings[1].Target; want.Reason == "" || !strings.Contains(m.v.Message, want.Name) || !strings.Contains(m.v.Message, want.Reason) {
+		t.Errorf("message %q, want the target %s and its reason %q", m.v.Message, want.Name, want.Reason)
+	}
 	m.frame(fake{links: 1, targets: 2, number: 1}.frame(1), testWall)
 	if m.v.Target != 0 {
 		t.Errorf("the strip shows target %d, the spike was on 0", m.v.Target)
