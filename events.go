@@ -32,7 +32,7 @@ func (e *events) emit(v any) {
 	if err != nil {
 		panic(fmt.Sprintf("event %T: %v", v, err)) // our own structs
 	}
-	b = append(b, '\n')
+	b = append(incident.EscapeJSON(b), '\n') // standard output may be a terminal
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	kept := e.out[:0]
@@ -128,12 +128,13 @@ type summaryEvent struct {
 }
 
 type summaryLink struct {
-	Name     string   `json:"name"`
-	State    string   `json:"state"`
-	RxBps    float64  `json:"rx_bps"`
-	TxBps    float64  `json:"tx_bps"`
-	Coverage *float64 `json:"coverage"`
-	Drops    uint64   `json:"drops"`
+	Name     string             `json:"name"`
+	State    string             `json:"state"`
+	RxBps    float64            `json:"rx_bps"`
+	TxBps    float64            `json:"tx_bps"`
+	Coverage *float64           `json:"coverage"`
+	Drops    uint64             `json:"drops"`
+	NICCheck *incident.NICCheck `json:"nic_check,omitempty"`
 }
 
 type summaryPing struct {
@@ -173,7 +174,7 @@ func newSummary(f *incident.Frame) summaryEvent {
 	e := summaryEvent{eventHead: eventHead{"summary", f.Wall}, Links: []summaryLink{}, Pings: []summaryPing{}}
 	for i := range f.Links {
 		l := &f.Links[i]
-		s := summaryLink{Name: l.Link.Name, State: l.Link.State.String(), Drops: l.Drops,
+		s := summaryLink{Name: l.Link.Name, State: l.Link.State.String(), Drops: l.Drops, NICCheck: l.Check,
 			RxBps: math.Round(l.Rate[flow.Rx][tenSeconds]), TxBps: math.Round(l.Rate[flow.Tx][tenSeconds])}
 		if !math.IsNaN(l.Coverage) {
 			s.Coverage = &l.Coverage

@@ -18,7 +18,7 @@ func (b *builder) linkParts() []LinkPart {
 	for i, l := range b.m.links {
 		sum := &b.sums[i]
 		p := LinkPart{Name: l.Name, Bond: l.Bond, State: l.State.String(), CaptureDrops: sum.Lost,
-			Coverage: coverage(sum), NIC: b.nic(l)}
+			Coverage: coverage(sum), NICCheck: l.check(b.to), NIC: b.nic(l)}
 		if l.SpeedBps > 0 {
 			speed := l.SpeedBps
 			p.SpeedBps = &speed

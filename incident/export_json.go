@@ -28,7 +28,7 @@ func WriteJSON(w io.Writer, in *Incident) error {
 	if err := enc.Encode(&c); err != nil {
 		return fmt.Errorf("write incident %s: %w", Clean(in.ID), err)
 	}
-	if _, err := w.Write(escapeUnprintable(joinNumbers(buf.Bytes()))); err != nil {
+	if _, err := w.Write(EscapeJSON(joinNumbers(buf.Bytes()))); err != nil {
 		return fmt.Errorf("write incident %s: %w", Clean(in.ID), err)
 	}
 	return nil

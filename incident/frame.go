@@ -41,6 +41,7 @@ type LinkView struct {
 	More     int              // flows beyond Rows
 	Other    [2][3]float64    // bit/s that no row shows
 	Coverage float64          // 0..1 over the last 10 s, NaN = unknown
+	Check    *NICCheck        // against the NIC's own counters, nil = not known
 	Drops    uint64           // frames lost in the ring since start
 	Evicted  uint64
 }

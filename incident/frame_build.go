@@ -15,7 +15,7 @@ func (m *Monitor) Frame(now flow.Time) *Frame {
 		Incidents: make([]IncidentLine, 0, len(m.lines)),
 	}
 	for _, l := range m.links {
-		f.Links = append(f.Links, l.view())
+		f.Links = append(f.Links, l.view(now))
 	}
 	for _, t := range m.targets {
 		f.Pings = append(f.Pings, m.pingView(t))
@@ -29,11 +29,12 @@ func (m *Monitor) Frame(now flow.Time) *Frame {
 	return f
 }
 
-func (l *link) view() LinkView {
+func (l *link) view(now flow.Time) LinkView {
+	l.lookback.Pass(now)
 	r := l.lookback.Rates()
 	rows, more := l.lookback.Flows(MaxRows)
 	v := LinkView{Link: l.Link, Rate: r.Rate, Peak: r.Peak, Cum: r.Cum, Other: r.Other, Coverage: r.Coverage, Drops: r.Lost, Evicted: r.Evicted,
-		Classes: make([]ClassRate, len(r.Classes)), Rows: make([]FlowView, len(rows)), More: more}
+		Check: l.check(now), Classes: make([]ClassRate, len(r.Classes)), Rows: make([]FlowView, len(rows)), More: more}
 	for i, c := range r.Classes {
 		v.Classes[i] = ClassRate{Class: c.Class, Share: c.Share, Rate: c.Rate}
 	}

@@ -69,11 +69,11 @@ func appendOneLine(out, list []byte) []byte {
 	return out
 }
 
-// escapeUnprintable writes every rune above ASCII that no terminal should get
+// EscapeJSON writes every rune above ASCII that no terminal should get
 // (C1 controls, bidirectional and invisible formatting) as \uXXXX, and DEL. Such
 // runes stand only inside the strings of a JSON text, where that form means the
 // same.
-func escapeUnprintable(b []byte) []byte {
+func EscapeJSON(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)

@@ -83,15 +83,16 @@ type BaseWindow struct {
 
 // LinkPart is one captured link.
 type LinkPart struct {
-	Name         string   `json:"name"`
-	Bond         string   `json:"bond,omitempty"`
-	SpeedBps     *uint64  `json:"speed_bps"`
-	State        string   `json:"state,omitempty"`
-	Rx           LinkDir  `json:"rx"`
-	Tx           LinkDir  `json:"tx"`
-	CaptureDrops uint64   `json:"capture_drops"`
-	Coverage     *float64 `json:"coverage"`
-	NIC          *NICPart `json:"nic,omitempty"`
+	Name         string    `json:"name"`
+	Bond         string    `json:"bond,omitempty"`
+	SpeedBps     *uint64   `json:"speed_bps"`
+	State        string    `json:"state,omitempty"`
+	Rx           LinkDir   `json:"rx"`
+	Tx           LinkDir   `json:"tx"`
+	CaptureDrops uint64    `json:"capture_drops"`
+	Coverage     *float64  `json:"coverage"`
+	NICCheck     *NICCheck `json:"nic_check,omitempty"` // the 10 to 30 s up to the window's end
+	NIC          *NICPart  `json:"nic,omitempty"`
 }
 
 // LinkDir is one direction of a link during the window.

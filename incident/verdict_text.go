@@ -135,6 +135,9 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 
 // linkEvidence is what a link's counters say.
 func linkEvidence(l *LinkPart) (list []string) {
+	if c := l.NICCheck; c.off() {
+		list = append(list, fmt.Sprintf("%s: counted %s in, %s out of what the NIC counted itself over %.0f s", l.Name, ratio(c.Rx), ratio(c.Tx), c.Seconds))
+	}
 	if l.Coverage != nil && *l.Coverage < leastCoverage {
 		list = append(list, fmt.Sprintf("%s: coverage %s, %d frames lost in the capture ring", l.Name, Percent(*l.Coverage), l.CaptureDrops))
 	}

@@ -86,6 +86,7 @@ func linkSpans(l *incident.LinkPart) []span {
 		spans = append(spans, span{"   ", Style{}, 0})
 	}
 	spans = append(spans, coverage(orNaN(l.Coverage), l.CaptureDrops)...)
+	spans = append(spans, ofNIC(l.NICCheck)...)
 	return append(spans, nicSpans(l.NIC)...)
 }
 

@@ -176,6 +176,7 @@ func (v *View) liveFooter(l *incident.LinkView, i, hidden int, paged bool) []spa
 		spans = append(spans, span{" ── ", Style{Fg: Faint}, max(spans[0].drop, 3)})
 	}
 	spans = append(spans, coverage(l.Coverage, l.Drops)...)
+	spans = append(spans, ofNIC(l.Check)...)
 	if l.Evicted > 0 {
 		spans = append(spans, span{" · evicted " + count(l.Evicted), Style{Fg: Marked}, 4})
 	}

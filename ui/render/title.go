@@ -55,3 +55,16 @@ func coverage(share float64, drops uint64) []span {
 	}
 	return []span{{text, st, 3}, {" · drops " + count(drops), Style{Fg: Marked, Bold: true}, 2}}
 }
+
+// ofNIC says what part of the bytes that the NIC itself counted was counted here.
+func ofNIC(c *incident.NICCheck) []span {
+	w := c.Worst()
+	if w == nil {
+		return nil
+	}
+	st, drop := Style{Fg: Faint}, 4
+	if math.Abs(*w-1) > 0.1 {
+		st, drop = Style{Fg: Marked, Bold: true}, 2
+	}
+	return []span{{" · NIC's own count " + incident.Percent(*w), st, drop}}
+}
