@@ -98,6 +98,7 @@ type headlessRun struct {
 	mu     sync.Mutex
 	lines  []line
 	bad    []string
+	out    io.Closer
 	read   sync.WaitGroup
 	ended  chan struct{}
 	status int
@@ -117,6 +118,7 @@ func startHeadless(t testing.TB, ns *netlab.NS, args ...string) *headlessRun {
 	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	h.out = out
 	h.read.Go(func() { h.collect(out) })
 	t.Cleanup(func() { h.end() })
 	h.wait("start", 1, 20*time.Second)
@@ -160,6 +162,15 @@ func (h *headlessRun) wait(kind string, n int, patience time.Duration) []line {
 	}
 	h.t.Fatalf("no %d events %q in %v; standard error:\n%s\nlines: %+v", n, kind, patience, h.stderr.String(), h.lines)
 	return nil
+}
+
+// awaitEnd waits until it has ended by itself.
+func (h *headlessRun) awaitEnd() {
+	h.stop.Do(func() {
+		h.read.Wait()
+		_ = h.cmd.Wait()
+		h.status = h.cmd.ProcessState.ExitCode()
+	})
 }
 
 // end stops it as a person would (SIGTERM) and returns the exit status.

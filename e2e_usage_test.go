@@ -120,6 +120,20 @@ func TestHostTrouble(t *testing.T) {
 			t.Errorf("status %d: %s", status, h.stderr.String())
 		}
 	})
+	t.Run("nobody reads", func(t *testing.T) {
+		h := startHeadless(t, ns, "--no-ping", "eth0")
+		_ = h.out.Close()
+		ended := make(chan struct{})
+		go func() { h.awaitEnd(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second): // the next event is a summary, within 10 s
+			t.Fatal("headless goes on though nobody reads its events")
+		}
+		if s := h.cmd.ProcessState; s.ExitCode() != exitFailed || !strings.Contains(h.stderr.String(), "write events") {
+			t.Errorf("%v, standard error %q; want exit status 1 and why", s, h.stderr.String())
+		}
+	})
 	t.Run("no permission", func(t *testing.T) {
 		copied := filepath.Join(t.TempDir(), "spiketop") // where anybody may run it
 		netlab.Run(t, "cp", binary(t), copied)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,13 +18,24 @@ import (
 // eventSchema is the "schema" of the start event.
 const eventSchema = "spiketop.event/1"
 
-// events writes one JSON object a line to every writer (headless's standard
-// output, --json-log). Any goroutine may call it. After the first failed write
-// to a writer nothing more is written to it and err is set.
+// events writes one JSON object a line to every sink (headless's standard
+// output, --json-log). Any goroutine may call emit.
 type events struct {
-	mu  sync.Mutex
-	out []io.Writer
-	err error
+	mu    sync.Mutex // protects sinks
+	sinks []sink
+}
+
+// sink is a writer of events. After its first failed write nothing more is
+// written to it, and failed is told.
+type sink struct {
+	w      io.Writer
+	failed func(error)
+}
+
+func (e *events) add(w io.Writer, failed func(error)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sinks = append(e.sinks, sink{w, failed})
 }
 
 // emit writes one event; v is one of the structs below.
@@ -35,22 +47,13 @@ func (e *events) emit(v any) {
 	b = append(incident.EscapeJSON(b), '\n') // standard output may be a terminal
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	kept := e.out[:0]
-	for _, w := range e.out {
-		if _, err := w.Write(b); err != nil {
-			e.err = fmt.Errorf("write events: %w", err)
-			continue
+	e.sinks = slices.DeleteFunc(e.sinks, func(s sink) bool {
+		_, err := s.w.Write(b)
+		if err != nil {
+			s.failed(fmt.Errorf("write events: %w", err))
 		}
-		kept = append(kept, w)
-	}
-	e.out = kept
-}
-
-// failed returns the first write error.
-func (e *events) failed() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.err
+		return err != nil
+	})
 }
 
 type eventHead struct {
@@ -83,7 +86,6 @@ type startTarget struct {
 type targetEvent struct {
 	eventHead
 	startTarget
-	Trouble string `json:"trouble,omitempty"`
 }
 
 type spikeEvent struct {

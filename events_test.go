@@ -12,7 +12,7 @@ import (
 func TestEventsAreHarmless(t *testing.T) {
 	var b strings.Builder
 	e := &events{}
-	e.out = append(e.out, &b)
+	e.add(&b, func(err error) { t.Error(err) })
 	e.emit(linkEvent{eventHead{Event: "link"}, link.Change{Name: "e\u009b2J\u202ex", Change: "up"}})
 	if s := b.String(); !strings.Contains(s, `"e\u009b2J\u202ex"`) {
 		t.Errorf("%q, want the name escaped", s)

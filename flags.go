@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -53,14 +54,14 @@ func bindFlags(cmd *cobra.Command, r *rawFlags) {
 	f.SortFlags = false
 	f.StringArrayVar(&r.pings, "ping", nil, "ping `HOST` (repeatable); default: the gateway and the busiest on-link peer")
 	f.BoolVar(&r.noPing, "no-ping", false, "do not ping anything")
-	f.StringVar(&r.interval, "ping-interval", "100ms", "time between two echoes")
+	f.StringVar(&r.interval, "ping-interval", "100ms", "`DURATION` between two echoes")
 	f.StringVar(&r.spike, "spike", spikeAuto, "freeze above this RTT: `auto|DURATION`")
 	f.StringArrayVar(&r.storage, "storage", nil, "what is storage traffic: `PORT|PORT-PORT|CIDR` (repeatable)")
 	f.StringArrayVar(&r.linkSpeed, "link-speed", nil, "real speed of a NIC: `NIC=RATE`, as eth0=40M (repeatable)")
 	f.IntVar(&r.maxFlows, "max-flows", 1<<20, "flows kept for each NIC")
-	f.StringVar(&r.incidents, "incidents", "", "directory of incidents (as root /var/lib/spiketop/incidents)")
+	f.StringVar(&r.incidents, "incidents", "", "`DIR` of incidents (as root /var/lib/spiketop/incidents)")
 	f.IntVar(&r.keep, "keep", 200, "incidents kept, oldest go first")
-	f.StringVar(&r.hold, "hold", "30s", "how long a frozen screen stays untouched; 0 = until a key")
+	f.StringVar(&r.hold, "hold", "30s", "`DURATION` that a frozen screen stays untouched; 0 = until a key")
 	f.StringVar(&r.runFor, "for", "", "end after this `DURATION`")
 	f.StringVar(&r.filter, "filter", "", "show only flows that match `EXPR` (docs/FILTER.md); evidence never depends on it")
 	f.StringVar(&r.theme, "theme", "dark", "`dark|light` terminal")
@@ -168,10 +169,11 @@ func (r *rawFlags) checkSpeeds(o *options) error {
 
 func (r *rawFlags) checkFilter(o *options) error {
 	if r.netFilter != "" {
-		if _, err := netip.ParsePrefix(r.netFilter); err != nil {
+		network, err := parseNetwork(r.netFilter)
+		if err != nil {
 			return usage("as -F 10.1.16.0/24", "read -F %q: not a network", r.netFilter)
 		}
-		both := "net " + r.netFilter
+		both := "net " + network.String()
 		if o.filter != "" {
 			both = "(" + o.filter + ") and " + both
 		}
@@ -184,6 +186,20 @@ func (r *rawFlags) checkFilter(o *options) error {
 		return usage("docs/FILTER.md has the language", "read --filter %q: %w", o.filter, err)
 	}
 	return nil
+}
+
+// parseNetwork reads a network as iftop does: 10.1.16.0/24 or 10.1.16.0/255.255.255.0.
+func parseNetwork(s string) (netip.Prefix, error) {
+	addr, mask, _ := strings.Cut(s, "/")
+	if m, err := netip.ParseAddr(mask); err == nil && m.Is4() {
+		ones, bits := net.IPMask(m.AsSlice()).Size()
+		if bits == 0 {
+			return netip.Prefix{}, fmt.Errorf("%q is no netmask", mask)
+		}
+		s = addr + "/" + strconv.Itoa(ones)
+	}
+	p, err := netip.ParsePrefix(s)
+	return p.Masked(), err
 }
 
 func (r *rawFlags) checkLimits(o *options) error {

@@ -21,14 +21,11 @@ func runHeadless(ctx context.Context, o *options, stdout, stderr io.Writer) erro
 		return err
 	}
 	defer s.close()
-	s.ev.out = append(s.ev.out, stdout)
 	s.diagnostics = stderr
 	s.giveUp = cancel
+	s.ev.add(stdout, s.fatal) // nobody reads any more: seal what is open, and end
 	err = s.run(ctx)
 	s.repanic()
-	if werr := s.ev.failed(); werr != nil && err == nil {
-		return werr
-	}
 	return err
 }
 

@@ -33,6 +33,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // a closed standard output is an error of the write: what is open is sealed first
 	cmd := rootCommand(ctx, stdout, stderr)
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
@@ -50,7 +51,7 @@ func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	live.Version = version()
 	live.SilenceErrors, live.SilenceUsage = true, true
 	live.CompletionOptions.DisableDefaultCmd = true
-	live.SetHelpCommand(&cobra.Command{Hidden: true})
+	live.SetHelpCommand(&cobra.Command{Use: "help", Short: "This text", Hidden: true, RunE: func(*cobra.Command, []string) error { return live.Help() }})
 	headless := func(o *options) error { return runHeadless(ctx, o, stdout, stderr) }
 	live.AddCommand(monitorCommand("headless [flags] [NIC ...]", "The same without a screen: one JSON object a line", headless, headless))
 	return live

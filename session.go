@@ -51,6 +51,7 @@ type session struct {
 	sampled  chan sampleList
 	states   chan *link.State
 	asks     chan ask
+	said     chan string // to be shown among the screen's notes
 
 	frames      chan *incident.Frame // newest wins; nil without a screen
 	diagnostics io.Writer            // nil with a screen
@@ -173,9 +174,16 @@ func (s *session) goReader(ctx context.Context, r *capture.Reader) {
 	})
 }
 
-// say prints a diagnostic line where no screen owns the terminal.
+// say tells the person something that is no event: on standard error, or where a
+// screen owns the terminal among its notes. Any goroutine may call it; what the
+// screen cannot take is dropped.
 func (s *session) say(text string) {
 	if s.diagnostics != nil {
 		fmt.Fprintf(s.diagnostics, "spiketop: %s\n", oneLine(text))
+		return
+	}
+	select {
+	case s.said <- oneLine(text):
+	default:
 	}
 }

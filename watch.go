@@ -35,6 +35,7 @@ type watch struct {
 	nextHops []netip.Addr // toward the targets: only their resolution can delay an echo
 	pingers  map[probe.TargetID]context.CancelFunc
 	peers    bool // the busiest peers have been chosen
+	looked   bool // devices and routes have been looked at again
 
 	start, last, nextFrame, nextReaders flow.Time
 	summary                             summaries
@@ -89,14 +90,14 @@ func (w *watch) beat(ctx context.Context) {
 	if now.Sub(w.last) > loopBeat+lateAfter {
 		w.mon.Late(w.last, now)
 	}
-	w.takeWaiting(ctx)
+	w.takeWaiting()
 	w.checkClock()
 	if now >= w.nextReaders {
 		w.nextReaders = now.Add(readersEvery)
-		w.checkReaders(now)
+		w.checkReaders(ctx, now)
 	}
 	w.judge(now)
-	w.choosePeers(ctx, now)
+	w.chooseTargets(ctx, now)
 	if w.s.frames != nil && now >= w.nextFrame {
 		w.nextFrame = now.Add(frameEvery)
 		w.publish(w.frame(now))
@@ -109,12 +110,13 @@ func (w *watch) beat(ctx context.Context) {
 
 // takeWaiting takes what has arrived, in the order that probe.Set asks for: what
 // the pingers did before what the rings saw of it.
-func (w *watch) takeWaiting(ctx context.Context) {
+func (w *watch) takeWaiting() {
 	take(w.s.probes, w.event)
 	take(w.s.batches, w.batch)
-	take(w.s.updates, func(u link.Update) { w.update(ctx, u) })
+	take(w.s.updates, w.update)
 	take(w.s.counters, w.mon.Counters)
 	take(w.s.states, w.newState)
+	take(w.s.said, func(text string) { w.mon.Note(capture.Now(), text) })
 }
 
 // take hands on what waits in a channel now; what comes meanwhile is for the next beat.

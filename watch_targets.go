@@ -68,36 +68,43 @@ func (w *watch) reach(a netip.Addr) bool {
 	return true
 }
 
-// choosePeers adds the busiest peers as default targets, once there has been
-// some traffic.
-func (w *watch) choosePeers(ctx context.Context, now flow.Time) {
-	if w.peers || w.s.o.noPing || len(w.s.o.pings) > 0 || now.Sub(w.start) < peersAfter {
+// chooseTargets adds default targets: gateways that have appeared since, and the
+// busiest peers once there has been some traffic.
+func (w *watch) chooseTargets(ctx context.Context, now flow.Time) {
+	if w.s.o.noPing || len(w.s.o.pings) > 0 {
 		return
 	}
-	w.peers = true
-	w.addPeers(ctx, w.frame(now))
+	before := len(w.book.list)
+	if w.looked {
+		w.looked = false
+		w.book.gateways(w.state, w.world.Links)
+	}
+	if !w.peers && now.Sub(w.start) >= peersAfter {
+		w.peers = true
+		w.addPeers(w.frame(now))
+	}
+	if len(w.book.list) == before {
+		return
+	}
+	for _, t := range w.book.list[before:] {
+		w.s.ev.emit(targetEvent{eventHead{"target", w.wall(now)}, startTarget{t.Name, t.Reason}})
+	}
+	w.startPingers(ctx)
 }
 
 // addPeers adds the busiest on-link TCP peer of each bond or NIC.
-func (w *watch) addPeers(ctx context.Context, f *incident.Frame) {
-	before := len(w.book.list)
+func (w *watch) addPeers(f *incident.Frame) {
 	for _, group := range groups(w.world.Links) {
 		if peer, ok := busiestPeer(f, group, w.onLink); ok {
 			w.book.add(probe.Target{Name: peer.String(), Addr: peer, Reason: peerReason(group), Captured: true})
 		}
-	}
-	for _, t := range w.book.list[before:] {
-		w.s.ev.emit(targetEvent{eventHead{"target", w.wall(f.At)}, startTarget{t.Name, t.Reason}, ""})
-	}
-	if len(w.book.list) > before {
-		w.startPingers(ctx)
 	}
 }
 
 // finish seals what is open and waits for the disk.
 func (w *watch) finish() {
 	now := capture.Now()
-	w.takeWaiting(context.Background())
+	w.takeWaiting()
 	w.judge(now)
 	w.carryOut(w.mon.Close(now), now)
 	w.saver.stop()

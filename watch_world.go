@@ -39,16 +39,14 @@ func (w *watch) setWorld(next *flow.World) {
 }
 
 // update takes a new picture of the links.
-func (w *watch) update(ctx context.Context, u link.Update) {
+func (w *watch) update(u link.Update) {
 	next := *w.world
 	next.Links, next.Bonds = withSpeeds(u.Links, w.s.o.linkSpeed), u.Bonds
 	w.setWorld(&next)
 	if u.State != nil {
 		w.state = u.State
 	}
-	for _, id := range u.Added {
-		w.addReader(ctx, id)
-	}
+	w.nextReaders = 0 // a reader for each new link, on the next beat
 	for i := range next.Links {
 		if r := w.s.readers[next.Links[i].ID]; r != nil {
 			r.Follow(readableIfindex(&next.Links[i]), next.Links[i].Epoch)
@@ -67,32 +65,31 @@ func (w *watch) update(ctx context.Context, u link.Update) {
 // newState takes a new look at the host's devices and routes: the way to a
 // target may be another one now.
 func (w *watch) newState(st *link.State) {
-	w.state = st
+	w.state, w.looked = st, true
 	w.setLinks()
 	w.targetsChanged()
 }
 
 // checkReaders marks the links whose ring could not be opened (again) as
-// waiting, and reports slots that this goroutine did not take in time.
-func (w *watch) checkReaders(now flow.Time) {
+// waiting, opens those that never were, and reports slots that this goroutine
+// did not take in time. A link without a ring must not count as read: what is
+// missing would be "unknown" for ever.
+func (w *watch) checkReaders(ctx context.Context, now flow.Time) {
 	links := slices.Clone(w.world.Links)
 	changed := false
 	for i := range links {
 		l := &links[i]
-		r := w.s.readers[l.ID]
-		if r == nil {
-			continue
+		var err error
+		if r := w.s.readers[l.ID]; r != nil {
+			err = w.readerTrouble(r, l, now)
+		} else if l.State == flow.LinkUp || l.State == flow.LinkWaiting {
+			err = w.addReader(ctx, *l)
 		}
-		st := r.Stats()
-		if n := st.DroppedSlots - w.missed[l.ID]; n > 0 {
-			w.missed[l.ID] = st.DroppedSlots
-			w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(now)}, "samples", l.Name, n})
-		}
-		waits := !st.Open && st.Err != nil
 		switch {
-		case waits && l.State == flow.LinkUp:
-			l.State, l.Note, changed = flow.LinkWaiting, oneLine(st.Err.Error()), true
-		case !waits && l.State == flow.LinkWaiting:
+		case err != nil && l.State == flow.LinkUp:
+			l.State, l.Note, changed = flow.LinkWaiting, oneLine(err.Error()), true
+			w.s.say(err.Error())
+		case err == nil && l.State == flow.LinkWaiting:
 			l.State, l.Note, changed = flow.LinkUp, "", true
 		}
 	}
@@ -104,6 +101,19 @@ func (w *watch) checkReaders(now flow.Time) {
 	}
 }
 
+// readerTrouble returns why a link's ring is not open, nil if it is.
+func (w *watch) readerTrouble(r *capture.Reader, l *flow.Link, now flow.Time) error {
+	st := r.Stats()
+	if n := st.DroppedSlots - w.missed[l.ID]; n > 0 {
+		w.missed[l.ID] = st.DroppedSlots
+		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(now)}, "samples", l.Name, n})
+	}
+	if st.Open {
+		return nil
+	}
+	return st.Err
+}
+
 // readableIfindex is 0 for a device that is gone.
 func readableIfindex(l *flow.Link) int {
 	if l.State == flow.LinkGone {
@@ -112,16 +122,13 @@ func readableIfindex(l *flow.Link) int {
 	return l.Ifindex
 }
 
-func (w *watch) addReader(ctx context.Context, id flow.LinkID) {
-	l := w.world.Link(id)
-	if l == nil || w.s.readers[id] != nil {
-		return
+// addReader opens the ring of a link that has none and runs its reader.
+func (w *watch) addReader(ctx context.Context, l flow.Link) error {
+	if err := w.s.openReader(l, w.world); err != nil {
+		return err
 	}
-	if err := w.s.openReader(*l, w.world); err != nil {
-		w.s.say(err.Error())
-		return
-	}
-	w.s.goReader(ctx, w.s.readers[id])
+	w.s.goReader(ctx, w.s.readers[l.ID])
+	return nil
 }
 
 // setLinks tells everybody which links count.

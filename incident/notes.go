@@ -63,3 +63,7 @@ func (m *Monitor) shownNotes(now flow.Time) (texts []string) {
 
 // signedSeconds writes a clock step: "+3600.000 s", "-0.250 s".
 func signedSeconds(d time.Duration) string { return fmt.Sprintf("%+.3f s", d.Seconds()) }
+
+// Note takes what the driver wants the person in front of the screen to know;
+// the same words are not said again within 10 s.
+func (m *Monitor) Note(now flow.Time, text string) { m.note(now, Clean(text)) }
