@@ -4,7 +4,6 @@
 # make bench  the benchmarks behind docs/PERFORMANCE.md
 SHELL    := /bin/bash
 GO       ?= go
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 PACKAGES := ./... ./testdata/netlab
 # What the kernel tests need from Debian, as COMMAND:PACKAGE.
 TOOLS    := ip:iproute2 tc:iproute2 ping:iputils-ping tcpdump:tcpdump tshark:tshark tmux:tmux linux.uml:user-mode-linux modprobe:kmod setsid:util-linux
@@ -20,7 +19,7 @@ run: build
 	@testdata/run-here.sh ./spiketop $(ARGS)
 
 check:
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet $(PACKAGES)
 	$(GO) tool staticcheck $(PACKAGES)
 

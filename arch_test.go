@@ -5,7 +5,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,6 +134,28 @@ func TestPureRooms(t *testing.T) {
 			return true
 		})
 	})
+}
+
+// TestLinksOfDocuments: what README and docs name in this repository exists.
+func TestLinksOfDocuments(t *testing.T) {
+	pages, _ := filepath.Glob("docs/*.md")
+	target := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	n := 0
+	for _, page := range append(pages, "README.md", "CHANGELOG.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range target.FindAllSubmatch(text, -1) {
+			n++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(m[1]))); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no link found: the test looks for the wrong thing")
+	}
 }
 
 // TestPackageComments: a package says in its comment what it is and who owns it.

@@ -90,6 +90,7 @@ func TestHostTrouble(t *testing.T) {
 		want   string
 	}{
 		{"unknown NIC", []string{"headless", "eth9"}, exitFailed, "eth9: no such device"},
+		{"speed of a stranger", []string{"headless", "--link-speed", "eth9=1G", "eth0"}, exitUsage, "read --link-speed eth9: not a captured NIC"},
 		{"incidents is a file", []string{"headless", "--incidents", file, "--for", "1s"}, exitFailed, file},
 		{"incidents cannot be made", []string{"headless", "--incidents", "/proc/nowhere/incidents", "--for", "1s"}, exitFailed, "/proc/nowhere"},
 		{"log cannot be written", []string{"headless", "--json-log", "/proc/nowhere/log", "--for", "1s"}, exitFailed, "/proc/nowhere/log"},

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -68,9 +71,16 @@ func (s *session) openLinks() (err error) {
 	if s.sampler, err = link.NewSampler(roots); err != nil {
 		return fmt.Errorf("open counters: %w", err)
 	}
+	names := map[string]bool{}
 	for i, l := range s.watcher.First().Links {
+		names[l.Name] = true
 		if i < len(choices) {
 			s.why[l.ID] = choices[i].Why
+		}
+	}
+	for name := range s.o.linkSpeed {
+		if !names[name] {
+			return usage("captured are "+strings.Join(slices.Sorted(maps.Keys(names)), ", "), "read --link-speed %s: not a captured NIC", name)
 		}
 	}
 	return nil

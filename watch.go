@@ -41,17 +41,20 @@ type watch struct {
 	summary                             summaries
 	sealed, suppressed                  int
 	dropped                             map[probe.TargetID]uint64 // events each pinger has dropped
+	lost                                map[flow.LinkID]uint64    // frames each ring has dropped since it was last said
+	speeds                              map[flow.LinkID]uint64    // --link-speed
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
 	drained                             map[flow.LinkID]flow.Time // each link's watermark
 }
 
 func newWatch(s *session, sv *saver) *watch {
 	now := capture.Now()
-	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now, pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{}, drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}}
+	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now, pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{}, drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{},
+		lost: map[flow.LinkID]uint64{}, speeds: map[flow.LinkID]uint64{}}
 	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset()}
 	first := s.watcher.First()
-	w.world.Links, w.world.Bonds = withSpeeds(first.Links, s.o.linkSpeed), first.Bonds
+	w.world.Links, w.world.Bonds = w.withSpeeds(first.Links), first.Bonds
 	w.mon = incident.NewMonitor(incident.Config{Version: version(), Engine: engine, Interval: s.o.interval, Spike: s.o.spike, Zone: time.Local}, now, w.world)
 	return w
 }
@@ -140,7 +143,7 @@ func (w *watch) batch(b *flow.Batch) {
 	}
 	if b.Lost > 0 {
 		w.set.Lost(b.Link, w.drained[b.Link], b.LostAt)
-		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(b.LostAt)}, "ring", w.linkName(b.Link), b.Lost})
+		w.lost[b.Link] += b.Lost
 	}
 	if b.Drained > w.drained[b.Link] {
 		w.drained[b.Link] = b.Drained
@@ -183,13 +186,6 @@ func (w *watch) publish(f *incident.Frame) {
 }
 
 func (w *watch) wall(t flow.Time) time.Time { return w.world.Offset.Wall(t).Local() }
-
-func (w *watch) linkName(id flow.LinkID) string {
-	if l := w.world.Link(id); l != nil {
-		return l.Name
-	}
-	return ""
-}
 
 // onLink reports whether a is a neighbour on a captured link.
 func (w *watch) onLink(a netip.Addr) bool {

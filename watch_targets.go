@@ -106,6 +106,9 @@ func (w *watch) finish() {
 	now := capture.Now()
 	w.takeWaiting()
 	w.judge(now)
+	for i := range w.world.Links {
+		w.sayLost(&w.world.Links[i], now)
+	}
 	w.carryOut(w.mon.Close(now), now)
 	w.saver.stop()
 	for d := range w.saver.done {

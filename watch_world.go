@@ -9,12 +9,17 @@ import (
 	"spiketop/flow"
 )
 
-// withSpeeds applies --link-speed to a copy of the links.
-func withSpeeds(links []flow.Link, speeds map[string]uint64) []flow.Link {
-	out := append([]flow.Link(nil), links...)
+// withSpeeds applies --link-speed to a copy of the links. A speed belongs to the
+// link that first had the name, and stays when it is renamed.
+func (w *watch) withSpeeds(links []flow.Link) []flow.Link {
+	out := slices.Clone(links)
 	for i := range out {
-		if v, ok := speeds[out[i].Name]; ok {
-			out[i].SpeedBps = v
+		l := &out[i]
+		if v, ok := w.s.o.linkSpeed[l.Name]; ok && w.speeds[l.ID] == 0 {
+			w.speeds[l.ID] = v
+		}
+		if v := w.speeds[l.ID]; v != 0 {
+			l.SpeedBps = v
 		}
 	}
 	return out
@@ -41,7 +46,7 @@ func (w *watch) setWorld(next *flow.World) {
 // update takes a new picture of the links.
 func (w *watch) update(u link.Update) {
 	next := *w.world
-	next.Links, next.Bonds = withSpeeds(u.Links, w.s.o.linkSpeed), u.Bonds
+	next.Links, next.Bonds = w.withSpeeds(u.Links), u.Bonds
 	w.setWorld(&next)
 	if u.State != nil {
 		w.state = u.State
@@ -71,14 +76,15 @@ func (w *watch) newState(st *link.State) {
 }
 
 // checkReaders marks the links whose ring could not be opened (again) as
-// waiting, opens those that never were, and reports slots that this goroutine
-// did not take in time. A link without a ring must not count as read: what is
+// waiting, opens those that never were, and reports what rings lost and slots
+// that this goroutine did not take in time. A link without a ring must not count as read: what is
 // missing would be "unknown" for ever.
 func (w *watch) checkReaders(ctx context.Context, now flow.Time) {
 	links := slices.Clone(w.world.Links)
 	changed := false
 	for i := range links {
 		l := &links[i]
+		w.sayLost(l, now)
 		var err error
 		if r := w.s.readers[l.ID]; r != nil {
 			err = w.readerTrouble(r, l, now)
@@ -98,6 +104,15 @@ func (w *watch) checkReaders(ctx context.Context, now flow.Time) {
 		next.Links = links
 		w.setWorld(&next)
 		w.setLinks()
+	}
+}
+
+// sayLost reports what a link's ring has dropped since the last time: once a
+// second, not with every block of an overflow.
+func (w *watch) sayLost(l *flow.Link, now flow.Time) {
+	if n := w.lost[l.ID]; n > 0 {
+		delete(w.lost, l.ID)
+		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(now)}, "ring", l.Name, n})
 	}
 }
 

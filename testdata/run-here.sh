@@ -10,5 +10,10 @@ fi
 if [ "$(id -u)" = 0 ]; then
 	exec "$prog" "$@"
 fi
+if ! command -v sudo >/dev/null; then
+	echo "spiketop: capture: not root, and sudo is not installed" >&2
+	echo "hint: run 'make run' as root" >&2
+	exit 3
+fi
 echo "spiketop: capturing needs root, asking sudo" >&2
 exec sudo "$prog" "$@"
