@@ -242,8 +242,16 @@ func TestQuiet(t *testing.T) {
 		t.Fatalf("%d summary events", len(sum))
 	}
 	last := sum[len(sum)-1]
-	if len(last.Links) != 2 || last.Links[0].RxBps < 1e6 || last.Links[0].Coverage == nil || *last.Links[0].Coverage < 0.999 || last.Links[0].Drops != 0 {
-		t.Errorf("last summary: %+v", last.Links)
+	if len(last.Links) != 2 || last.Links[0].Check == nil || last.Links[0].RxBps < 1e6 || last.Links[0].Coverage == nil || *last.Links[0].Coverage < 0.999 || last.Links[0].Drops != 0 {
+		t.Fatalf("last summary: %+v", last.Links)
+	}
+	for _, d := range []struct {
+		name  string
+		share *float64
+	}{{"rx", last.Links[0].Check.Rx}, {"tx", last.Links[0].Check.Tx}} {
+		if d.share == nil || !near(*d.share, 1, 0.01) {
+			t.Errorf("eth0 %s: counted / the NIC's own counter = %v, want 1 within 0.01", d.name, d.share)
+		}
 	}
 	if len(last.Pings) != 1 || last.Pings[0].Member != "eth0" || last.Pings[0].P50 == nil || last.Pings[0].Loss > 0.01 {
 		t.Errorf("last summary: %+v", last.Pings)

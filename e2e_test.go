@@ -81,6 +81,7 @@ type line struct {
 		TxBps    float64 `json:"tx_bps"`
 		Coverage *float64
 		Drops    uint64
+		Check    *incident.NICCheck `json:"nic_check"`
 	}
 	Pings []struct {
 		Target, Member string
