@@ -145,7 +145,7 @@ type summaryPing struct {
 	P50     *incident.Millis `json:"p50_ms"`
 	P99     *incident.Millis `json:"p99_ms"`
 	Jitter  *incident.Millis `json:"jitter_ms"`
-	Loss    float64          `json:"loss"`
+	Loss    *float64         `json:"loss"` // null while no echo's fate is known
 	Unknown int64            `json:"unknown"`
 	Trouble string           `json:"trouble,omitempty"`
 }
@@ -185,10 +185,22 @@ func newSummary(f *incident.Frame) summaryEvent {
 	}
 	for i := range f.Pings {
 		p := &f.Pings[i]
-		e.Pings = append(e.Pings, summaryPing{Target: p.Target.Name, Member: p.Member, P50: incident.MillisOf(p.Stats.P50),
-			P99: incident.MillisOf(p.Stats.P99), Jitter: incident.MillisOf(p.Stats.Jitter), Loss: p.Stats.Loss, Unknown: p.Stats.Unknown, Trouble: p.Target.Trouble})
+		e.Pings = append(e.Pings, pingSummary(p))
 	}
 	return e
+}
+
+// pingSummary is the part of a target: what is not known is null, never 0.
+func pingSummary(p *incident.PingView) summaryPing {
+	s := summaryPing{Target: p.Target.Name, Member: p.Member, P50: incident.MillisOf(p.Stats.P50), P99: incident.MillisOf(p.Stats.P99),
+		Unknown: p.Stats.Unknown, Trouble: p.Target.Trouble}
+	if s.P50 != nil {
+		s.Jitter = incident.MillisOf(p.Stats.Jitter)
+	}
+	if p.Stats.Window > 0 {
+		s.Loss = &p.Stats.Loss
+	}
+	return s
 }
 
 func known(speed uint64) *uint64 {

@@ -48,6 +48,10 @@ type rawFlags struct {
 
 const spikeAuto = "auto"
 
+// mostEchoes is how many echoes a second all targets together may get: with more,
+// pinging would be a load of its own, and this program the first to be late.
+const mostEchoes = 5000
+
 // bindFlags declares the flags that the live monitor and headless share.
 func bindFlags(cmd *cobra.Command, r *rawFlags) {
 	f := cmd.Flags()
@@ -139,6 +143,12 @@ func (r *rawFlags) checkPings(o *options) error {
 		if p == "" || len(p) > 253 || strings.ContainsAny(p, " \t\n/") {
 			return usage("give a name or an address, as 10.1.16.55", "read --ping %q: not a host", p)
 		}
+		if a, err := netip.ParseAddr(p); err == nil && (a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})) {
+			return usage("give the address of one host", "read --ping %s: not the address of a host", p)
+		}
+	}
+	if rate := float64(len(o.pings)) / o.interval.Seconds(); rate > mostEchoes {
+		return usage("fewer --ping, or a longer --ping-interval", "read flags: %d targets every %v are %.0f echoes a second: at most %d", len(o.pings), o.interval, rate, mostEchoes)
 	}
 	return nil
 }

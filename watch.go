@@ -36,11 +36,13 @@ type watch struct {
 	pingers  map[probe.TargetID]context.CancelFunc
 	peers    bool // the busiest peers have been chosen
 	looked   bool // devices and routes have been looked at again
+	retarget bool // a target's address or trouble is another one: ask for its route again
 
 	start, last, nextFrame, nextReaders flow.Time
 	summary                             summaries
 	sealed, suppressed                  int
 	dropped                             map[probe.TargetID]uint64 // events each pinger has dropped
+	lostSamples                         uint64                    // events dropped by all pingers since it was last said
 	lost                                map[flow.LinkID]uint64    // frames each ring has dropped since it was last said
 	speeds                              map[flow.LinkID]uint64    // --link-speed
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
@@ -115,6 +117,9 @@ func (w *watch) beat(ctx context.Context) {
 // the pingers did before what the rings saw of it.
 func (w *watch) takeWaiting() {
 	take(w.s.probes, w.event)
+	if w.retarget { // once for all of them: each asks the kernel for every target's route
+		w.targetsChanged()
+	}
 	take(w.s.batches, w.batch)
 	take(w.s.updates, w.update)
 	take(w.s.counters, w.mon.Counters)
@@ -156,11 +161,11 @@ func (w *watch) event(e probe.Event) {
 	w.set.Event(e)
 	if n := e.Dropped - w.dropped[e.Target]; e.Dropped > w.dropped[e.Target] {
 		w.dropped[e.Target] = e.Dropped
-		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(e.At)}, "samples", "", n})
+		w.lostSamples += n
 	}
 	switch e.Kind {
 	case probe.Resolved, probe.Trouble:
-		w.targetsChanged()
+		w.retarget = true
 	}
 }
 

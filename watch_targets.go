@@ -33,13 +33,16 @@ func (w *watch) startPingers(ctx context.Context) {
 
 // targetsChanged asks again by which NICs the targets are reached and tells both cores.
 func (w *watch) targetsChanged() {
+	w.retarget = false
 	targets := w.set.Targets()
 	w.nextHops = nil // a new one: the sampler reads the old
 	for i := range targets {
 		t := &targets[i]
-		t.Captured = t.Addr.IsValid() && w.reach(t.Addr)
 		t.Reason = w.book.reasons[t.ID]
-		if t.Addr.IsValid() && !t.Captured {
+		if !t.Addr.IsValid() {
+			continue // a name that is not looked up yet has no route to judge
+		}
+		if t.Captured = w.reach(t.Addr); !t.Captured {
 			t.Reason += uncaptured
 			if w.book.list[i].Captured {
 				w.s.say(fmt.Sprintf("ping %s: its route does not leave by a captured NIC: RTT is measured in user space", t.Name))
@@ -106,6 +109,7 @@ func (w *watch) finish() {
 	now := capture.Now()
 	w.takeWaiting()
 	w.judge(now)
+	w.sayLostSamples(now)
 	for i := range w.world.Links {
 		w.sayLost(&w.world.Links[i], now)
 	}
@@ -114,5 +118,5 @@ func (w *watch) finish() {
 	for d := range w.saver.done {
 		w.saved(d)
 	}
-	w.s.ev.emit(stopEvent{eventHead{"stop", w.wall(now)}, seconds(now.Sub(w.start)), w.sealed, w.suppressed})
+	w.s.ev.emit(stopEvent{eventHead{"stop", w.wall(capture.Now())}, seconds(now.Sub(w.start)), w.sealed, w.suppressed})
 }

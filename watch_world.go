@@ -82,6 +82,7 @@ func (w *watch) newState(st *link.State) {
 func (w *watch) checkReaders(ctx context.Context, now flow.Time) {
 	links := slices.Clone(w.world.Links)
 	changed := false
+	w.sayLostSamples(now)
 	for i := range links {
 		l := &links[i]
 		w.sayLost(l, now)
@@ -113,6 +114,14 @@ func (w *watch) sayLost(l *flow.Link, now flow.Time) {
 	if n := w.lost[l.ID]; n > 0 {
 		delete(w.lost, l.ID)
 		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(now)}, "ring", l.Name, n})
+	}
+}
+
+// sayLostSamples reports what the pingers had to drop since the last time.
+func (w *watch) sayLostSamples(now flow.Time) {
+	if n := w.lostSamples; n > 0 {
+		w.lostSamples = 0
+		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(now)}, "samples", "", n})
 	}
 }
 
