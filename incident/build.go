@@ -11,8 +11,7 @@ import (
 // build makes the picture of c with a window that ends at to, from what the
 // look-backs hold now.
 func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
-	b := &builder{m: m, c: c, to: to}
-	b.sumUp()
+	b := &builder{m: m, c: c, to: to, told: c.told(), sums: m.gather(c, to)}
 	in := &Incident{Schema: Schema, ID: c.id, Host: c.world.Host, Version: m.cfg.Version, Engine: m.cfg.Engine, Number: c.number,
 		Trigger:  b.trigger(),
 		Window:   Window{c.wall(m, c.from), c.wall(m, to)},
@@ -35,14 +34,8 @@ type builder struct {
 	m    *Monitor
 	c    *collecting
 	to   flow.Time
-	sums []flow.WindowSum // of the window, by m.links
-}
-
-func (b *builder) sumUp() {
-	b.sums = make([]flow.WindowSum, len(b.m.links))
-	for i, l := range b.m.links {
-		b.sums[i] = l.lookback.Sum(b.c.from, b.to, nil)
-	}
+	told probe.Sample      // the echo by which it is judged
+	sums []*flow.WindowSum // of the window, by m.links
 }
 
 func (b *builder) trigger() Trigger {
@@ -56,6 +49,10 @@ func (b *builder) trigger() Trigger {
 	t.Member, t.ReplyMember = m.linkName(g.Member), m.linkName(g.ReplyMember)
 	t.RTT, t.Baseline = MillisOf(g.RTT), MillisOf(c.baseline)
 	t.Threshold, t.Outstanding = MillisOf(c.threshold), MillisOf(c.outstanding)
+	late, worst := c.late(b.to)
+	if t.Late = late; late > 0 {
+		t.Worst = MillisOf(worst.RTT)
+	}
 	return t
 }
 

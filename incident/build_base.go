@@ -9,31 +9,31 @@ import (
 
 // baseLink is what one link usually carried: the baseline window.
 type baseLink struct {
-	sum   flow.WindowSum
-	flows map[flow.Key]*flow.FlowSum
-	rates [2][]float64 // of each slot, ascending
+	gathered
+	from, upTo flow.Time    // what is not summed up yet
+	rates      [2][]float64 // of each slot of the whole baseline, ascending
+	limit      [2]float64   // what they hardly ever exceed
 }
 
-// takeBaseline sums up the 30 s before the window of c, without other incidents'
-// windows; of a link that came back later only what its present epoch saw.
+// takeBaseline begins the baseline of c: the 30 s before its window, without
+// other incidents' windows; of a link that came back later only what its present
+// epoch saw. The links' rates are there at once, the flows' come with
+// [Monitor.sumBaseline].
 func (m *Monitor) takeBaseline(c *collecting) {
 	c.base = flow.Span{From: c.from.Add(-baselineSpan), To: c.from}
-	skip := slices.Clone(m.windows)
+	c.skip = slices.Clone(m.windows)
 	for _, o := range m.open {
 		if to, _ := o.window(m.now); o != c {
-			skip = append(skip, flow.Span{From: o.from, To: to})
+			c.skip = append(c.skip, flow.Span{From: o.from, To: to})
 		}
 	}
 	c.baseLinks = make(map[flow.LinkID]*baseLink, len(m.links))
 	for _, l := range m.links {
 		from := max(c.base.From, l.lookback.EpochStart())
-		b := &baseLink{sum: l.lookback.Sum(from, c.base.To, skip), rates: l.lookback.SlotRates(from, c.base.To, skip)}
-		b.flows = make(map[flow.Key]*flow.FlowSum, len(b.sum.Flows))
-		for i := range b.sum.Flows {
-			b.flows[b.sum.Flows[i].Key] = &b.sum.Flows[i]
-		}
+		b := &baseLink{from: from, upTo: max(c.base.To, from), rates: l.lookback.SlotRates(from, c.base.To, c.skip)}
 		for _, d := range flow.Directions {
 			slices.Sort(b.rates[d])
+			b.limit[d] = usualMax(b.rates[d])
 		}
 		c.baseLinks[l.ID] = b
 	}
@@ -54,7 +54,7 @@ func (b *baseLink) rate(d flow.Direction) (bps float64, ok bool) {
 
 // flowRate is the usual rate of a flow, 0 if it was not there.
 func (b *baseLink) flowRate(k flow.Key, d flow.Direction) float64 {
-	if f := b.flows[k]; f != nil {
+	if f := b.find(k); f != nil {
 		return bitRate(f.Sum[d].Bytes, b.sum.Observed)
 	}
 	return 0

@@ -32,7 +32,6 @@ func (b *builder) flows() (p FlowPart) {
 	var rows [2][]FlowRow
 	for _, d := range flow.Directions {
 		top := b.rank(d)
-		top = top[:min(topFlows, len(top))]
 		rows[d] = make([]FlowRow, 0, len(top))
 		for i := range b.sums {
 			other[d] += b.sums[i].Total[d].Bytes
@@ -47,23 +46,35 @@ func (b *builder) flows() (p FlowPart) {
 	return p
 }
 
-// rank orders all flows that carried something in direction d by how much more
-// they carried than usual; ties by key, then by link.
+// rank returns the flows that grew most in direction d: by how much more they
+// carried than usual; ties by key, then by link. It keeps the best ones in order
+// while it looks at all: sorting thousands of flows would cost more.
 func (b *builder) rank(d flow.Direction) []ranked {
-	var list []ranked
+	best := make([]ranked, 0, topFlows+1)
 	for i, l := range b.m.links {
 		base := b.c.baseOf(l)
 		for j := range b.sums[i].Flows {
 			f := &b.sums[i].Flows[j]
-			if f.Sum[d].Bytes > 0 {
-				list = append(list, ranked{i, f, bitRate(f.Sum[d].Bytes, b.sums[i].Observed), base.flowRate(f.Key, d), base.sum.Observed > 0})
+			if f.Sum[d].Bytes == 0 {
+				continue
 			}
+			r := ranked{i, f, bitRate(f.Sum[d].Bytes, b.sums[i].Observed), base.flowRate(f.Key, d), base.sum.Observed > 0}
+			if n := len(best); n == topFlows && r.compare(&best[n-1]) > 0 {
+				continue
+			}
+			at, _ := slices.BinarySearchFunc(best, r, func(x, y ranked) int { return x.compare(&y) })
+			best = slices.Insert(best, at, r)
+			best = best[:min(len(best), topFlows)]
 		}
 	}
-	slices.SortFunc(list, func(x, y ranked) int {
-		return cmp.Or(cmp.Compare(y.delta(), x.delta()), x.flow.Key.Compare(&y.flow.Key), cmp.Compare(x.link, y.link))
-	})
-	return list
+	return best
+}
+
+func (r *ranked) compare(o *ranked) int {
+	if c := cmp.Compare(o.delta(), r.delta()); c != 0 {
+		return c
+	}
+	return cmp.Or(r.flow.Key.Compare(&o.flow.Key), cmp.Compare(r.link, o.link))
 }
 
 func (b *builder) row(r *ranked, d flow.Direction, rank int) FlowRow {

@@ -16,7 +16,7 @@ const busyLevel = 0.9
 func (b *builder) linkParts() []LinkPart {
 	parts := make([]LinkPart, 0, len(b.m.links))
 	for i, l := range b.m.links {
-		sum := &b.sums[i]
+		sum := b.sums[i]
 		p := LinkPart{Name: l.Name, Bond: l.Bond, State: l.State.String(), CaptureDrops: sum.Lost,
 			Coverage: coverage(sum), NICCheck: l.check(b.to), NIC: b.nic(l)}
 		if l.SpeedBps > 0 {
@@ -122,7 +122,7 @@ func byClass(sum *flow.WindowSum, into map[flow.Class]*[2]uint64) {
 func (b *builder) classes() []ClassPart {
 	now, base := map[flow.Class]*[2]uint64{flow.Unknown: {}}, map[flow.Class]*[2]uint64{}
 	for i, l := range b.m.links {
-		byClass(&b.sums[i], now)
+		byClass(b.sums[i], now)
 		byClass(&b.c.baseOf(l).sum, base)
 	}
 	total, baseTotal := totals(now), totals(base)

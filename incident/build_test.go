@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -118,22 +119,48 @@ func TestBusyAndPeak(t *testing.T) {
 	}
 }
 
-// TestRaised: the burst's bins are found by level, smoothed over five.
-func TestRaised(t *testing.T) {
-	// 1 Mbit/s = 1250 bytes in 10 ms. Level 10 Mbit/s = 12 500.
-	flat := []uint64{0, 0, 0, 0, 0, 40_000, 40_000, 40_000, 40_000, 40_000, 40_000, 0, 0, 0, 0, 0}
-	first, last, n, bytes := raised(flat, 10e6)
-	// Means of five reach 16 000 where two of the five are full: bins 4..11.
-	if first != 4 || last != 11 || n != 8 || bytes != 240_000 {
-		t.Errorf("flat: %d..%d, %d bins, %d bytes", first, last, n, bytes)
+// TestStretch: the burst's bins are those around the peak that stay over half of
+// it. Bins are written as amount x times; 5000 bytes in 10 ms are 4 Mbit/s.
+func TestStretch(t *testing.T) {
+	const full, tail = 40_000, 5000 // 32 and 4 Mbit/s; half is 16 Mbit/s, 20 000 bytes
+	type run struct {
+		bytes uint64
+		times int
 	}
-	// A super-frame in every other bin is one burst, not many.
-	comb := []uint64{0, 0, 0, 0, 0, 80_000, 0, 80_000, 0, 80_000, 0, 80_000, 0, 0, 0, 0, 0}
-	first, last, n, _ = raised(comb, 10e6)
-	if first != 3 || last != 13 || n != 11 {
-		t.Errorf("comb: %d..%d, %d bins", first, last, n)
-	}
-	if _, _, n, _ := raised([]uint64{10, 10, 10}, 10e6); n != 0 {
-		t.Errorf("calm: %d bins", n)
+	for _, tt := range []struct {
+		name       string
+		runs       []run
+		first, end int
+		rate       float64
+	}{
+		// Bin 5 is the middle of 0, 0, full, full, full: 24 000.
+		{"a rectangle", []run{{0, 5}, {full, 10}, {0, 5}}, 5, 15, 32e6},
+		// Bin 15: (2 x 40 000 + 3 x 5000) / 5 = 19 000.
+		{"long tails do not dilute it", []run{{tail, 30}, {full, 10}, {tail, 40}}, 30, 40, 32e6},
+		// A super-frame in every other bin: means of five are 48 000 and 32 000.
+		{"a comb is one burst", []run{{0, 5}, {80_000, 1}, {0, 1}, {80_000, 1}, {0, 1}, {80_000, 1}, {0, 1}, {80_000, 1}, {0, 1}, {80_000, 1}, {0, 6}}, 5, 14, 32e6},
+		{"a hole of 50 ms is bridged", []run{{0, 5}, {full, 10}, {0, 5}, {full, 10}, {0, 5}}, 5, 30, 32e6},
+		{"a longer one is not", []run{{0, 5}, {full, 10}, {0, 6}, {full, 10}, {0, 5}}, 5, 15, 32e6},
+		{"the highest counts", []run{{0, 5}, {20_000, 10}, {0, 10}, {full, 10}, {0, 5}}, 25, 35, 32e6},
+		{"nothing at all", []run{{0, 30}}, 0, 0, 0},
+		{"shorter than the peak's time", []run{{full, 4}}, 0, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var bins []uint64
+			for _, r := range tt.runs {
+				bins = append(bins, slices.Repeat([]uint64{r.bytes}, r.times)...)
+			}
+			at, rate := fullest(bins, 0, len(bins))
+			first, end := stretch(bins, at, rate/2)
+			if tt.rate == 0 {
+				if rate != 0 {
+					t.Errorf("rate %v, want none", rate)
+				}
+				return
+			}
+			if first != tt.first || end != tt.end || rate != tt.rate {
+				t.Errorf("bins %d to %d, peak %v bit/s; want %d to %d, %v", first, end, rate, tt.first, tt.end, tt.rate)
+			}
+		})
 	}
 }

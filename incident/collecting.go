@@ -33,11 +33,15 @@ type collecting struct {
 	end   flow.Time // when the last spike so far came back or was given up
 	waits []waitFor // spikes whose fate is open
 
-	base      flow.Span // the time it is compared with
+	base      flow.Span   // the time it is compared with
+	skip      []flow.Span // without these: other incidents' windows
 	baseLinks map[flow.LinkID]*baseLink
+	baseDone  bool
+	win       map[flow.LinkID]*gathered // of the window, as far as its slots have come
 
 	suppressed bool
-	previewed  flow.Time // end of the window that the preview shows
+	shown      picture   // what the preview shows
+	shownAt    flow.Time // when it was made
 	sealSince  time.Duration
 	sealing    bool
 }
@@ -181,10 +185,12 @@ func (c *collecting) waiting(now flow.Time) bool {
 	return slices.ContainsFunc(c.waits, func(w waitFor) bool { return now < w.sent.Add(2*givenUpAfter) })
 }
 
-// advance moves every open incident on: a better preview, its seal. With all
+// advance moves every open incident on: its baseline, a better preview, its seal.
+// One seal or preview is made in a Tick, the others wait for the next. With all
 // set it seals whatever there is.
 func (m *Monitor) advance(all bool) {
 	kept := m.open[:0]
+	built := false
 	for _, c := range m.open {
 		to, capped := c.window(m.now)
 		settled := capped || !c.waiting(m.now)
@@ -192,11 +198,12 @@ func (m *Monitor) advance(all bool) {
 		case all:
 			m.seal(c, to, true)
 			continue
-		case settled && m.ripe(c, to):
+		case settled && m.ripe(c, to) && !built:
 			m.seal(c, to, capped)
+			built = true
 			continue
-		case settled && to != c.previewed && m.complete(c, to):
-			m.preview(c)
+		case !c.suppressed:
+			built = m.follow(c, to, built) || built
 		}
 		kept = append(kept, c)
 	}
@@ -238,6 +245,7 @@ func (m *Monitor) seal(c *collecting, to flow.Time, truncated bool) {
 		return
 	}
 	m.settleKind(c)
+	m.sumBaseline(c, m.cfg.LookbackSlots)
 	in := m.build(c, to)
 	in.Open, in.Truncated = false, truncated
 	in.Self.SuppressedIncidents, m.unsaid = m.unsaid, 0
@@ -284,18 +292,6 @@ func (c *collecting) exit() time.Duration {
 func (m *Monitor) remember(s flow.Span) {
 	m.windows = slices.DeleteFunc(m.windows, func(w flow.Span) bool { return w.To < m.now.Add(-windowsMemory) })
 	m.windows = append(m.windows, s)
-}
-
-// preview builds what is known now, for the frozen panes.
-func (m *Monitor) preview(c *collecting) {
-	if c.suppressed {
-		return
-	}
-	to, _ := c.window(m.now)
-	c.previewed = to
-	in := m.build(c, to)
-	in.Open = true
-	m.show(c, in)
 }
 
 func (c *collecting) wall(m *Monitor, t flow.Time) time.Time {

@@ -107,6 +107,7 @@ func mdTrigger(in *Incident) []string {
 	default:
 		what = fmt.Sprintf("%s: %s", mdEcho(t), msUnit(t.RTT))
 	}
+	what += worstOf(t)
 	if t.Kind != KindManual {
 		what += fmt.Sprintf(" (usual %s, threshold %s%s)", msUnit(t.Baseline), msUnit(t.Threshold), prefixed(": ", prose(t.Rule, mdMaxName)))
 	}

@@ -24,7 +24,7 @@ func richIncident() *Incident {
 	in := &Incident{Schema: Schema, ID: "20261121T174720.962Z-10.1.16.55", Host: "nc1", Version: "0.1.0", Engine: "tpacket"}
 	peak := fixtureAt(830)
 	in.Trigger = Trigger{Kind: KindRTT, Target: "10.1.16.55", Member: "eth0", ReplyMember: "eth0", Seq: 110, N: 65646, Sent: fixtureAt(962),
-		RTT: millis(120.4), Baseline: millis(0.21), Threshold: millis(20.21), Rule: "median + 20 ms"}
+		RTT: millis(120.4), Baseline: millis(0.21), Threshold: millis(20.21), Rule: "median + 20 ms", Late: 3, Worst: millis(180.6)}
 	in.Window = Window{fixtureAt(400), fixtureAt(1300)}
 	in.Baseline = BaseWindow{fixtureAt(-29600), fixtureAt(400), 30}
 	in.Links = []LinkPart{
@@ -43,14 +43,14 @@ func richIncident() *Incident {
 	in.Flows = richFlows()
 	in.Path = PathPart{Own: &OwnPath{millis(0.02), millis(120.38), millis(0.05)}, VerdictSegment: "physical network"}
 	in.Pings = []PingPart{
-		{Target: "10.1.16.55", Member: "eth0", Sent: 109, RTTMax: millis(120.4), Baseline: millis(0.21),
-			RTT: [][2]*Millis{{millis(-100), millis(0.21)}, {millis(0), millis(120.4)}, {millis(100), nil}}},
+		{Target: "10.1.16.55", Member: "eth0", Sent: 109, RTTMax: millis(180.6), Baseline: millis(0.21),
+			RTT: [][2]*Millis{{millis(-100), millis(0.21)}, {millis(0), millis(120.4)}, {millis(50), millis(180.6)}, {millis(100), nil}}},
 		{Target: "fd00:10:1:16::55", Member: "eth1", Sent: 109, Lost: 1, RTTMax: millis(0.34), Baseline: millis(0.2)},
 	}
 	in.Series = Series{fixtureAt(-4600), 10, []SeriesLink{{"eth0", []uint64{0, 12475000, 12470000}, []uint64{1, 2, 3}}, {"eth1", []uint64{4}, nil}}}
 	in.Bond = []BondPart{{"bond0", "802.3ad", "layer3+4", []MemberPart{{"eth0", "active", "up", 1, integer(63)}, {"eth1", "active", "up", 1, nil}}}}
 	in.Verdict = Verdict{Cause: "storage", Link: "eth0", Direction: "rx", Confidence: "high",
-		Sentence: "Echo 110 to 10.1.16.55 via eth0 took 120.4 ms (usual 0.21). eth0 ▼ ran at 9.90 Gbit/s for 310 ms (usual 2.20 Gbit/s, 99.0% of 10.0G): " +
+		Sentence: "Echo 110 to 10.1.16.55 via eth0 took 120.4 ms, the worst of 3 late ones 180.6 ms (usual 0.21). eth0 ▼ ran at 9.90 Gbit/s for 310 ms (usual 2.20 Gbit/s, 99.0% of 10.0G): " +
 			"one flow brought most of it: tcp 10.1.16.71:40112 -> 10.1.16.165:9422, +6.60 Gbit/s.",
 		Evidence: []string{"eth0 rx: 9.90 Gbit/s for 310 ms, usual 2.20 Gbit/s; the flow brought 86% of the growth, class storage 100%",
 			"echo: 120.4 ms on the wire, 0.020 ms in this host", "eth0 rx while the echo waited: 9.90 Gbit/s, more than usual (usually up to 3.10 Gbit/s)",

@@ -117,7 +117,7 @@ type IncidentLine struct {
 	Number  int
 	ID      string
 	At      time.Time     // guilty echo sent
-	RTT     time.Duration // None if lost or still outstanding
+	RTT     time.Duration // the worst of its late echoes; None if none of them has been answered
 	Kind    string
 	Target  string
 	Member  string

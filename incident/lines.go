@@ -29,8 +29,8 @@ func (m *Monitor) show(c *collecting, in *Incident) {
 	}
 	l.Kind, l.Member, l.Open = in.Trigger.Kind, in.Trigger.Member, in.Open
 	l.RTT = probe.None
-	if in.Trigger.RTT != nil {
-		l.RTT = time.Duration(float64(*in.Trigger.RTT) * 1e6)
+	if w := in.Trigger.worst(); w != nil {
+		l.RTT = time.Duration(float64(*w) * 1e6)
 	}
 	l.Summary = summary(in)
 	if !in.Open {

@@ -66,6 +66,11 @@ type Trigger struct {
 	Rule        string    `json:"rule,omitempty"`
 	// Outstanding is the age at which an echo without answer fired.
 	Outstanding *Millis `json:"outstanding_ms,omitempty"`
+	// Late is how many echoes of the target in the window were answered, but
+	// beyond the threshold, this one included; Worst is the highest RTT of them.
+	// The echo that fires is the first one, and often the least.
+	Late  int     `json:"late,omitempty"`
+	Worst *Millis `json:"worst_ms,omitempty"`
 }
 
 // Window is half open: [From, To).
@@ -282,8 +287,10 @@ type WayPart struct {
 }
 
 // BurstPart is the growth of a link's traffic that a verdict blames. Its time is
-// the 10 ms bins of the window in which the rate was nearer to that of the burst
-// than to the usual one; rates are over that time.
+// one stretch of 10 ms bins: around the highest 100 ms near the echo's waiting,
+// as far as the rate (mean of 50 ms) stays nearer to that peak than to the usual
+// rate; it may fall below for 50 ms. Rates are means over that time, so what
+// trickles in before and after does not dilute them.
 type BurstPart struct {
 	From     time.Time `json:"from"`
 	Ms       float64   `json:"ms"`
@@ -293,7 +300,8 @@ type BurstPart struct {
 	SpeedShare *float64 `json:"speed_share"`
 	// ClassShare is the blamed class's part of the growth, 0..1.
 	ClassShare float64 `json:"class_share"`
-	// The flow that grew most, its growth, and its part of the link's growth.
+	// The flow that grew most, its part of the link's growth (0..1), and that part
+	// in bit/s.
 	Proto        string  `json:"proto"`
 	Local        string  `json:"local"`
 	Remote       string  `json:"remote"`

@@ -246,6 +246,11 @@ func (s *sim) send() {
 
 // round delivers what the rings hold and ticks.
 func (s *sim) round() {
+	s.deliver()
+	s.take(s.m.Tick(s.now))
+}
+
+func (s *sim) deliver() {
 	mark := s.now.Add(-simDelay)
 	for _, l := range s.links {
 		if l.silent {
@@ -271,7 +276,6 @@ func (s *sim) round() {
 		}
 		t.flights = kept
 	}
-	s.take(s.m.Tick(s.now))
 }
 
 // report says what is known of an echo at mark; true when that is final.

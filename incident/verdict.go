@@ -59,7 +59,7 @@ func (b *builder) cannotJudge(way []wayDir) string {
 	}
 	for i := range way {
 		w := &way[i]
-		switch cover := coverage(&b.sums[w.i]); {
+		switch cover := coverage(b.sums[w.i]); {
 		case w.wait < 0:
 			return "nothing is known of " + w.l.Name + " at that time"
 		case cover != nil && *cover < leastCoverage:
@@ -90,17 +90,17 @@ func (b *builder) grown(way []wayDir) (most *wayDir) {
 	return most
 }
 
-// queued reports whether the guilty echo spent most of its time before the NIC.
+// queued reports whether the echo that tells spent most of its time before the NIC.
 func (b *builder) queued() bool {
-	g := &b.c.guilty
+	g := &b.told
 	return b.c.t != nil && (g.Queue > 0 && g.Queue > g.Wire && g.Wire >= 0 ||
 		g.Member == 0 && g.State != probe.Answered && b.c.t.Captured && b.backlog() != nil)
 }
 
-// backlog returns the link whose queue explains why the guilty echo waited in
+// backlog returns the link whose queue explains why that echo waited in
 // this host, nil if none does.
 func (b *builder) backlog() *link {
-	g := &b.c.guilty
+	g := &b.told
 	to := b.m.waitSpan(b.c).To
 	if g.Queue > 0 {
 		to = g.Sent.Add(g.Queue)
@@ -113,10 +113,10 @@ func (b *builder) backlog() *link {
 	return nil
 }
 
-// segment says where the time of the guilty echo went.
+// segment says where the time of the echo that tells went.
 func (b *builder) segment() string {
 	c := b.c
-	g := &c.guilty
+	g := &b.told
 	switch {
 	case c.t == nil || !c.t.Captured || g.State == probe.Answered && g.Source == probe.ByUser:
 		return SegmentUnknown
@@ -157,7 +157,7 @@ func (b *builder) linkEvent() *linkEvent {
 // onWay reports whether the echo used the link called name, or may have used it:
 // a member of the same bond whose traffic moves when it goes or comes.
 func (b *builder) onWay(name string) bool {
-	g := &b.c.guilty
+	g := &b.told
 	if g.Member == 0 && g.ReplyMember == 0 {
 		return true
 	}

@@ -26,44 +26,97 @@ type burst struct {
 // a super-frame makes one bin full and its neighbours empty.
 const smoothBins = 5
 
-// measure finds out when w's rate was raised within the window, and whose bytes
-// came on top then.
+// Numbers of a burst's stretch.
+const (
+	peakBins = 10 // over so many bins its peak is taken
+	holeBins = 5  // the smoothed rate may fall below for so many
+	// The flow is looked for in so many slots around the peak at most.
+	blameSlots = 30
+)
+
+// measure finds out when w's rate was raised around the time that the echo
+// waited, and whose bytes came on top then.
 func (b *builder) measure(w *wayDir) *burst {
 	bins := w.l.lookback.Bins(b.c.from, b.to)
-	first, last, n, bytes := raised(bins.Bytes[w.d], w.usual+w.growth()/2)
-	if n == 0 {
+	at := func(i int) flow.Time { return bins.Start.Add(time.Duration(i) * flow.BinLen) }
+	place := func(t flow.Time) int { return int(t.Sub(bins.Start) / flow.BinLen) }
+	span := b.m.waitSpan(b.c)
+	peak, rate := fullest(bins.Bytes[w.d], place(span.From.Add(-leadIn)), place(span.To)+1)
+	if rate <= w.usual {
+		peak, rate = fullest(bins.Bytes[w.d], 0, len(bins.Valid))
+	}
+	first, end := stretch(bins.Bytes[w.d], peak, (w.usual+rate)/2)
+	if first == end {
 		return nil
 	}
-	at := func(i int) flow.Time { return bins.Start.Add(time.Duration(i) * flow.BinLen) }
-	r := &burst{w: w, from: at(first), length: time.Duration(n) * flow.BinLen}
+	var bytes uint64
+	for _, n := range bins.Bytes[w.d][first:end] {
+		bytes += n
+	}
+	r := &burst{w: w, from: at(first), length: time.Duration(end-first) * flow.BinLen}
 	r.bps = bitRate(bytes, r.length)
-	sum := w.l.lookback.Sum(slotFloor(b.c.offset, at(first)), slotCeil(b.c.offset, at(last+1)), nil)
+	around := blameSlots / 2 * flow.SlotLen
+	sum := w.l.lookback.Sum(slotFloor(b.c.offset, max(at(first), at(peak).Add(-around))), slotCeil(b.c.offset, min(at(end), at(peak).Add(around))), nil)
 	if !r.blame(&sum) {
 		return nil
 	}
 	return r
 }
 
-// raised returns the first and the last bin whose smoothed rate is over level,
-// how many there are, and their bytes.
-func raised(bins []uint64, level float64) (first, last, n int, bytes uint64) {
-	for i := range bins {
-		lo, hi := max(0, i-smoothBins/2), min(len(bins), i+smoothBins/2+1)
-		var sum uint64
-		for _, v := range bins[lo:hi] {
-			sum += v
+// meanRate is the mean rate of bins[lo:hi] in bit/s, as far as there are such.
+func meanRate(bins []uint64, lo, hi int) float64 {
+	lo, hi = max(lo, 0), min(hi, len(bins))
+	if lo >= hi {
+		return 0
+	}
+	var sum uint64
+	for _, n := range bins[lo:hi] {
+		sum += n
+	}
+	return bitRate(sum, time.Duration(hi-lo)*flow.BinLen)
+}
+
+// smooth is the rate around bin i.
+func smooth(bins []uint64, i int) float64 {
+	return meanRate(bins, i-smoothBins/2, i+smoothBins/2+1)
+}
+
+// fullest returns the highest rate of [peakBins] bins that begin in [lo, hi), and
+// the bin of them around which the load was highest.
+func fullest(bins []uint64, lo, hi int) (at int, rate float64) {
+	begin := 0
+	for i := max(lo, 0); i < hi && i+peakBins <= len(bins); i++ {
+		if r := meanRate(bins, i, i+peakBins); r > rate {
+			begin, rate = i, r
 		}
-		if bitRate(sum, time.Duration(hi-lo)*flow.BinLen) <= level {
-			continue
+	}
+	at = begin
+	for i := begin; i < min(begin+peakBins, len(bins)); i++ {
+		if smooth(bins, i) > smooth(bins, at) {
+			at = i
 		}
-		if n == 0 {
+	}
+	return at, rate
+}
+
+// stretch returns the bins [first, end) around bin at whose smoothed rate is over
+// level, holes of up to [holeBins] included; none if it is not so at at.
+func stretch(bins []uint64, at int, level float64) (first, end int) {
+	if at >= len(bins) || smooth(bins, at) <= level {
+		return at, at
+	}
+	first, end = at, at+1
+	for i := at - 1; i >= 0 && first-i <= holeBins+1; i-- {
+		if smooth(bins, i) > level {
 			first = i
 		}
-		last = i
-		n++
-		bytes += bins[i]
 	}
-	return first, last, n, bytes
+	for i := at + 1; i < len(bins) && i-end <= holeBins; i++ {
+		if smooth(bins, i) > level {
+			end = i + 1
+		}
+	}
+	return first, end
 }
 
 // extra is how many bytes of n in a time are more than the usual rate brings.
@@ -88,7 +141,7 @@ func (r *burst) blame(sum *flow.WindowSum) bool {
 	}
 	if r.flow != nil {
 		r.flowPart = min(max(most/all, 0), 1)
-		r.flowBps = most * 8 / r.length.Seconds()
+		r.flowBps = most / all * (r.bps - r.w.usual)
 	}
 	r.class, r.classPart = base.grownClass(sum, d, all)
 	if r.flow != nil && r.flowPart >= 0.5 {

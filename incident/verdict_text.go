@@ -35,24 +35,41 @@ func (b *builder) head(in *Incident) string {
 	if t.Member != "" {
 		what += " via " + Clean(t.Member)
 	}
+	if t.ReplyMember != "" && t.ReplyMember != t.Member {
+		what += ", answer via " + Clean(t.ReplyMember) + ","
+	}
 	usual := ""
 	if c.baseline >= 0 {
 		usual = " (usual " + Ms(c.baseline) + ")"
 	}
 	switch {
 	case c.guilty.RTT >= 0:
-		return fmt.Sprintf("%s took %s ms%s.", what, Ms(c.guilty.RTT), usual)
+		return what + " took " + ms(t.RTT) + " ms" + worstOf(t) + usual + "."
 	case c.guilty.State == probe.Outstanding && c.outstanding >= 0:
-		return fmt.Sprintf("%s is without an answer for %s ms%s.", what, Ms(c.outstanding), usual)
+		return what + " is without an answer for " + ms(t.Outstanding) + " ms" + worstOf(t) + usual + "."
 	case c.guilty.State == probe.Uncertain:
-		return what + " has no known answer: it may have been missed."
+		return what + " has no known answer: it may have been missed" + worstOf(t) + "."
+	}
+	if t.Late == 0 {
+		usual = ""
 	}
 	for i := range in.Pings {
-		if p := &in.Pings[i]; p.Target == t.Target && p.Sent > 0 {
-			return fmt.Sprintf("%s was lost, %d of %d around it too.", what, max(p.Lost-1, 0), p.Sent-1)
+		if p := &in.Pings[i]; p.Target == t.Target && p.Lost > 1 {
+			return fmt.Sprintf("%s was lost, one of %d lost of %d sent%s%s.", what, p.Lost, p.Sent, worstOf(t), usual)
 		}
 	}
-	return what + " was lost."
+	return what + " was lost" + worstOf(t) + usual + "."
+}
+
+// worstOf says how bad the other late echoes were, where there are any.
+func worstOf(t *Trigger) string {
+	switch {
+	case t.Late == 0 || t.Late == 1 && t.RTT != nil:
+		return ""
+	case t.RTT != nil && *t.RTT == *t.Worst:
+		return fmt.Sprintf(", the worst of %d late ones", t.Late)
+	}
+	return fmt.Sprintf(", the worst of %d late ones %s ms", t.Late, ms(t.Worst))
 }
 
 // burstText is the sentence about a growth.
@@ -175,8 +192,8 @@ func summary(in *Incident) string {
 	s := "frozen by hand"
 	if t.Kind != KindManual {
 		switch {
-		case t.RTT != nil:
-			s = ms(t.RTT) + " ms"
+		case t.worst() != nil:
+			s = ms(t.worst()) + " ms"
 		case t.Kind == KindLoss:
 			s = "loss"
 		default:

@@ -41,16 +41,17 @@ type wayDir struct {
 	changed  bool
 }
 
-// span the guilty echo waited: at least a slot, for that is what it is compared
-// with.
+// waitSpan is how long the echo waited by which c is judged: at least a slot, for
+// that is what it is compared with.
 func (m *Monitor) waitSpan(c *collecting) (s flow.Span) {
+	g := c.told()
 	switch {
 	case c.t == nil:
 		s = flow.Span{From: c.sent.Add(-manualBefore), To: c.sent}
 	case c.kind == KindLoss:
 		s = flow.Span{From: c.sent.Add(-flow.SlotLen), To: max(c.end.Add(-givenUpAfter), c.sent).Add(2 * flow.SlotLen)}
-	case c.guilty.RTT >= 0:
-		s = flow.Span{From: c.sent, To: c.sent.Add(c.guilty.RTT)}
+	case g.RTT >= 0:
+		s = flow.Span{From: g.Sent, To: g.Sent.Add(g.RTT)}
 	default:
 		s = flow.Span{From: c.sent, To: m.nextAnswer(c)}
 	}
@@ -70,12 +71,13 @@ func (m *Monitor) nextAnswer(c *collecting) flow.Time {
 	return max(end, c.sent)
 }
 
-// way returns the directions on the way of the guilty echo: the member it left
+// way returns the directions on the way of the echo that tells: the member it left
 // by and the one its answer came by; where that was not seen, all links.
 func (m *Monitor) way(c *collecting) []wayDir {
 	var out, in flow.LinkID
 	if c.t != nil {
-		out, in = c.guilty.Member, c.guilty.ReplyMember
+		g := c.told()
+		out, in = g.Member, g.ReplyMember
 	}
 	span := m.waitSpan(c)
 	var list []wayDir
@@ -105,7 +107,7 @@ func (w *wayDir) compare(c *collecting, span flow.Span) {
 		w.wait = max(w.wait, before)
 	}
 	w.usual, _ = w.base.rate(w.d)
-	w.limit = usualMax(w.base.rates[w.d])
+	w.limit = w.base.limit[w.d]
 	least := max(leastGrowth, leastGrowthPart*float64(w.l.SpeedBps), growthOverSpread*w.limit)
 	w.changed = w.wait > w.limit+least
 }
