@@ -42,8 +42,12 @@ func kind(k *flow.Key) string {
 	if k.Proto != flow.ProtoTCP || k.Family == flow.FamilyMAC {
 		s = k.ProtoName()
 	}
-	if k.VLAN != 0 {
-		s = strings.TrimLeft(s+" v"+strconv.Itoa(int(k.VLAN)), " ")
+	return vlanKind(s, k.VLAN)
+}
+
+func vlanKind(s string, vlan uint16) string {
+	if vlan != 0 {
+		s = strings.TrimLeft(s+" v"+strconv.Itoa(int(vlan)), " ")
 	}
 	return s
 }

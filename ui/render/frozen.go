@@ -69,12 +69,23 @@ func (v *View) frozenColumns(w int, narrow bool) []column {
 		}
 	}
 	if together {
-		cols = append(cols, column{names[change], cw, func(r *row) float64 { return v.value(r, change) }, incident.Change, -1, Style{}})
+		cols = append(cols, column{names[change], cw, v.wholeChange, incident.Change, -1, Style{}})
 	}
 	if v.Totals {
 		cols = append(cols, v.cumColumn("bytes"))
 	}
 	return cols
+}
+
+// wholeChange is the change of the shown directions together: not known as soon
+// as one that carried something has no known change, for 0 would say "as usual".
+func (v *View) wholeChange(r *row) float64 {
+	for _, d := range flow.Directions {
+		if v.shows(d) && math.IsNaN(r.rate[d][change]) && r.rate[d][inWindow] > 0 {
+			return math.NaN()
+		}
+	}
+	return v.value(r, change)
 }
 
 func frozenTitle(l *incident.LinkPart, i, n int, speedBps uint64, paged bool) []span {

@@ -83,7 +83,7 @@ func drawRow(c *Canvas, in rect, y int, r *row, p *pane, v *View) {
 	c.Put(in.x+2, y, cutEnd(r.end(v, local), lw), st)
 	end := cutEnd(r.end(v, remote), rw)
 	x := c.Put(in.x+rx, y, end, st)
-	if k := kind(&r.key); r.text == nil && k != "" && x+1+len(k) <= in.x+rx+rw {
+	if k := r.kind(); k != "" && x+1+len(k) <= in.x+rx+rw {
 		c.Put(x+1, y, k, Style{Fg: Faint})
 	}
 	x = in.x + in.w

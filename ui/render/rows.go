@@ -17,6 +17,15 @@ type row struct {
 	rate   [2][3]float64
 	cum    [2]uint64
 	text   *[2]string // the ends, where there is no key to write them from; else nil
+	proto  string     // of a row with text
+}
+
+// kind names what is not TCP.
+func (r *row) kind() string {
+	if r.text != nil {
+		return vlanKind(r.proto, r.key.VLAN)
+	}
+	return kind(&r.key)
 }
 
 func (r *row) end(v *View, s side) string {
@@ -70,7 +79,10 @@ func (v *View) moving(rows []row) []row {
 // frozenRows are the rows of one link of an incident.
 func frozenRows(in *incident.Incident, link string, v *View) (s *rowSet, hidden int) {
 	s = newRowSet(len(in.Flows.Rx) + len(in.Flows.Tx))
-	type id struct{ proto, local, remote string }
+	type id struct {
+		proto, local, remote string
+		vlan                 uint16
+	}
 	index := map[id]int{}
 	for d, list := range [2][]incident.FlowRow{in.Flows.Rx, in.Flows.Tx} {
 		for i := range list {
@@ -78,10 +90,11 @@ func frozenRows(in *incident.Incident, link string, v *View) (s *rowSet, hidden 
 			if f.Link != link {
 				continue
 			}
-			at, known := index[id{f.Proto, f.Local, f.Remote}]
+			is := id{f.Proto, f.Local, f.Remote, f.VLAN}
+			at, known := index[is]
 			if !known {
 				at = len(s.rows)
-				index[id{f.Proto, f.Local, f.Remote}] = at
+				index[is] = at
 				s.rows = append(s.rows, frozenRow(f))
 			}
 			r := &s.rows[at]
@@ -99,7 +112,7 @@ func frozenRow(f *incident.FlowRow) row {
 	r := row{class: classOf(f.Class), letter: classLetter(f.Class)}
 	var ok bool
 	if r.key, ok = keyOf(f.Proto, f.Local, f.Remote, f.VLAN); !ok {
-		r.text = &[2]string{incident.Clean(f.Local), incident.Clean(f.Remote)}
+		r.text, r.proto = &[2]string{incident.Clean(f.Local), incident.Clean(f.Remote)}, incident.Clean(f.Proto)
 	}
 	return r
 }
