@@ -11,7 +11,7 @@ import (
 // build makes the picture of c with a window that ends at to, from what the
 // look-backs hold now.
 func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
-	b := &builder{m: m, c: c, to: to, told: c.told(), sums: m.gather(c, to)}
+	b := &builder{m: m, c: c, to: to, told: c.told(m.now), sums: m.gather(c, to)}
 	in := &Incident{Schema: Schema, ID: c.id, Host: c.world.Host, Version: m.cfg.Version, Engine: m.cfg.Engine, Number: c.number,
 		Trigger:  b.trigger(),
 		Window:   Window{c.wall(m, c.from), c.wall(m, to)},

@@ -260,20 +260,23 @@ func (m *Monitor) settleKind(c *collecting) {
 	if c.t == nil {
 		return
 	}
-	list := c.t.echoes.since(c.sent)
+	to, capped := c.window(m.now)
 	late, high, answered := 0, 0, 0
-	for i := range list {
-		if e := &list[i]; e.State == probe.Answered && e.Sent < c.from.Add(windowMax) {
-			answered++
-			if e.over {
-				late++
-			}
-			if e.RTT > c.exit() {
-				high++
-			}
+	for _, e := range c.t.echoes.since(c.sent) {
+		if e.Sent >= to {
+			break
+		}
+		if e.State != probe.Answered {
+			continue
+		}
+		answered++
+		if e.over {
+			late++
+		}
+		if e.RTT > c.exit() {
+			high++
 		}
 	}
-	_, capped := c.window(m.now)
 	switch {
 	case c.kind == KindOutstanding && c.guilty.State == probe.Lost && late == 0:
 		c.kind = KindLoss

@@ -53,6 +53,9 @@ func (m *Monitor) waiting(t *target, e *echo) {
 		return
 	}
 	limit := th.freeze + m.cfg.Interval
+	if t.ep == nil && !t.lossGone(e.N) {
+		limit = max(limit, lossyPatience)
+	}
 	if e.Age <= limit || m.weigh(t, e, e.Age, limit) != genuine {
 		return // the next report tells more
 	}
@@ -136,11 +139,14 @@ func (m *Monitor) blameSelf(t *target, e *echo) {
 	m.note(m.now, fmt.Sprintf("%s: a late echo is this host's or this program's own delay, not the network's", Clean(t.name())))
 }
 
-// Loss freezes from two in a row or three of ten.
+// Loss freezes from two in a row or three of ten. While an earlier episode's loss
+// goes on, an echo without answer is more likely to be the next lost one than a
+// late one: it must be outstanding for lossyPatience.
 const (
-	lossRow   = 2
-	lossOften = 3
-	lossOf    = 10
+	lossRow       = 2
+	lossOften     = 3
+	lossOf        = 10
+	lossyPatience = 500 * time.Millisecond
 )
 
 // lost judges an echo without answer 2 s after it was sent.
@@ -163,7 +169,56 @@ func (m *Monitor) lost(t *target, e *echo) {
 		return
 	}
 	t.lossEnd = e.N
+	if !t.lossGone(guilty.N) {
+		m.extend(t, t.lastEp, e) // the same loss goes on
+		return
+	}
 	m.spike(t, guilty, KindLoss, rule)
+}
+
+// lossGone reports whether at some moment between the end of the last episode and
+// echo n the last ten echoes were no loss any more. Only then a new episode may
+// begin with a loss: five answers in a row, which end one, come again and again
+// in a time of random loss, and it would be an incident each time.
+func (t *target) lossGone(n int64) bool {
+	if t.lastEp == nil {
+		return true
+	}
+	for k := n - 1; k >= t.lastEp.endN; k-- {
+		if !t.lossy(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// lossy reports whether of the ten echoes up to number k two in a row or three
+// were lost, as far as that is known.
+func (t *target) lossy(k int64) bool {
+	row, all := 0, 0
+	for i := k - lossOf + 1; i <= k; i++ {
+		if !t.missing(t.echoes.get(i)) {
+			row = 0
+			continue
+		}
+		row++
+		if all++; row >= lossRow || all >= lossOften {
+			return true
+		}
+	}
+	return false
+}
+
+// missing reports whether e is lost, or will be: a later echo has been answered,
+// and it is still out.
+func (t *target) missing(e *echo) bool {
+	switch {
+	case e == nil || e.self:
+		return false
+	case e.State == probe.Outstanding:
+		return !e.Cleared && e.N < t.lastAnswered && e.Age > t.threshold().freeze
+	}
+	return e.State == probe.Lost
 }
 
 // lossRule returns the first echo of a loss that counts, ending with echo n, and

@@ -22,6 +22,7 @@ type episode struct {
 	calmFrom int64      // first echo of the present row of calm ones
 	calmN    int
 	to       flow.Time // last echo of the row that ended it was sent; 0 = running
+	endN     int64     // its number
 	level    []time.Duration
 	inc      *collecting // nil: no incident of its own
 }
@@ -118,8 +119,8 @@ func (m *Monitor) addSpikes(c *collecting, t *target, e *echo, kind string) {
 func (m *Monitor) joinable(e *echo) *collecting {
 	for i := len(m.open) - 1; i >= 0; i-- {
 		c := m.open[i]
-		if c.kind == KindManual || e.Sent >= c.from.Add(windowMax) {
-			continue
+		if c.kind == KindManual || e.Sent >= c.from.Add(windowMax) || echoEnd(e, m.now) < c.from {
+			continue // another time
 		}
 		if to, _ := c.window(m.now); e.Sent < to || m.running(c) {
 			return c
@@ -155,7 +156,7 @@ func (m *Monitor) calmInEpisode(t *target, e *echo) {
 	if ep.calmN++; ep.calmN < calmRow {
 		return
 	}
-	ep.to = e.Sent
+	ep.to, ep.endN = e.Sent, e.N
 	t.ep, t.lastEp = nil, ep
 	m.relearn(t, ep)
 }
@@ -181,7 +182,7 @@ func (m *Monitor) acceptShift(t *target) {
 	was := ep.limits.median
 	t.base.reset(ep.level[max(0, len(ep.level)-baselineLen):])
 	t.limits = t.base.thresholds(m.cfg.Spike)
-	ep.to = m.now
+	ep.to, ep.endN = m.now, t.lastAnswered
 	t.ep, t.lastEp = nil, ep
 	m.note(m.now, fmt.Sprintf("%s: the usual RTT is now %s ms (it was %s): a new level, accepted after 60 s", Clean(t.name()), Ms(t.limits.median), Ms(was)))
 }

@@ -22,7 +22,8 @@ type sim struct {
 	seen    []string // what the outputs said, for the timeline
 	sealed  []*Incident
 	spikes  []Spike
-	stopped bool // the process does not run
+	stopped bool          // the process does not run
+	lag     time.Duration // by which rings and slots lag behind, beside simDelay
 	random  uint64
 }
 
@@ -64,6 +65,7 @@ type simTarget struct {
 	n       int64
 	flights []simFlight
 	stopped bool
+	loss    float64 // 0..1 of the echoes, at random
 }
 
 // simWay is what happens to an echo.
@@ -236,6 +238,9 @@ func (s *sim) send() {
 		if len(t.once) > 0 {
 			way, t.once = t.once[0], t.once[1:]
 		}
+		if t.loss > 0 && s.chance() < 2*t.loss-1 {
+			way.lost = true
+		}
 		t.n++
 		f := simFlight{way: way, Sample: probe.Sample{Target: t.ID, N: t.n, ID: 7, Seq: uint16(t.n), Sent: s.now,
 			RTT: probe.None, Queue: probe.None, Wire: probe.None, Wakeup: probe.None, Own: probe.None}}
@@ -251,7 +256,7 @@ func (s *sim) round() {
 }
 
 func (s *sim) deliver() {
-	mark := s.now.Add(-simDelay)
+	mark := s.now.Add(-simDelay - s.lag)
 	for _, l := range s.links {
 		if l.silent {
 			continue

@@ -80,6 +80,8 @@ type player struct {
 //	rule storage PORT                             a class rule
 //	flow NIC rx|tx FROM TO RATE [wobble N%] [for D]
 //	ping ADDR [rtt D] [queue D] [own D] [lost] [uncertain] [user] [reply NIC] [unseen] [xN]   for the next N echoes, or from now on
+//	lag D           the rings deliver everything later by that
+//	loss ADDR N%    of the echoes from now on are lost, at random
 //	tick D          lets time pass
 //	late D          stops the process for D
 //	lose NIC N      N frames lost in the ring, in the slot that runs
@@ -101,7 +103,7 @@ func (p *player) play(f []string) {
 	}
 	run, ok := map[string]func([]string){"target": p.target, "rule": p.rule, "ping": p.ping, "tick": p.tick, "late": p.late, "lose": p.lose,
 		"backlog": p.backlog, "neighbour": p.neighbour, "counter": p.counter, "change": p.change, "mute": p.mute, "down": p.down, "back": p.back,
-		"step": p.step, "freeze": p.freeze, "close": p.close, "status": p.status, "incident": p.incident, "flows": p.flows, "strip": p.strip}[f[0]]
+		"step": p.step, "freeze": p.freeze, "close": p.close, "status": p.status, "incident": p.incident, "flows": p.flows, "strip": p.strip, "loss": p.loss, "lag": p.lag}[f[0]]
 	if !ok {
 		p.t.Fatalf("unknown command %q", f)
 	}
@@ -239,6 +241,10 @@ func (p *player) ping(f []string) {
 	}
 }
 
+func (p *player) loss(f []string) {
+	p.s.target(f[0]).loss = p.number(strings.TrimSuffix(f[1], "%")) / 100
+}
+func (p *player) lag(f []string)  { p.s.lag = p.duration(f[0]) }
 func (p *player) tick(f []string) { p.s.run(p.duration(f[0])) }
 func (p *player) late(f []string) { p.s.stop(p.duration(f[0])) }
 func (p *player) lose(f []string) { p.link(f[0]).lose += uint64(p.number(f[1])) }

@@ -212,8 +212,8 @@ func (b *builder) blameTraffic(in *Incident, r *burst) {
 }
 
 // confidence is high only if the link by which the answer came was full, or the
-// queue of the NIC agrees; medium if the growth is clear and one flow brought
-// most of it.
+// queue of the NIC agrees; medium if the growth is clear, one flow brought most
+// of it, and the target's echoes are known to go that way.
 func (b *builder) confidence(r *burst) string {
 	w := r.w
 	queue := w.d == flow.Tx && b.queued() && b.backlog() == w.l
@@ -224,7 +224,7 @@ func (b *builder) confidence(r *burst) string {
 		return ConfidenceLow
 	case large && (queue || full):
 		return ConfidenceHigh
-	case large && w.wait > 1.5*w.limit:
+	case large && w.wait > 1.5*w.limit && (w.observed || w.usualWay):
 		return ConfidenceMedium
 	}
 	return ConfidenceLow

@@ -49,12 +49,8 @@ func (b *builder) measure(w *wayDir) *burst {
 	if first == end {
 		return nil
 	}
-	var bytes uint64
-	for _, n := range bins.Bytes[w.d][first:end] {
-		bytes += n
-	}
 	r := &burst{w: w, from: at(first), length: time.Duration(end-first) * flow.BinLen}
-	r.bps = bitRate(bytes, r.length)
+	r.bps = binRate(flow.BinSeries{Bytes: [2][]uint64{bins.Bytes[0][first:end], bins.Bytes[1][first:end]}, Valid: bins.Valid[first:end]}, w.d)
 	around := blameSlots / 2 * flow.SlotLen
 	sum := w.l.lookback.Sum(slotFloor(b.c.offset, max(at(first), at(peak).Add(-around))), slotCeil(b.c.offset, min(at(end), at(peak).Add(around))), nil)
 	if !r.blame(&sum) {

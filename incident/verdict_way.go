@@ -34,6 +34,7 @@ type wayDir struct {
 	d        flow.Direction
 	base     *baseLink
 	observed bool    // the echo (tx) or its answer (rx) was seen on it
+	usualWay bool    // or the target's echoes go that way as a rule
 	usual    float64 // bit/s, mean of the baseline
 	limit    float64 // what the baseline's slots hardly ever exceed
 	wait     float64 // mean rate while the echo waited, or just before; -1 = not known
@@ -44,7 +45,7 @@ type wayDir struct {
 // waitSpan is how long the echo waited by which c is judged: at least a slot, for
 // that is what it is compared with.
 func (m *Monitor) waitSpan(c *collecting) (s flow.Span) {
-	g := c.told()
+	g := c.told(m.now)
 	switch {
 	case c.t == nil:
 		s = flow.Span{From: c.sent.Add(-manualBefore), To: c.sent}
@@ -76,7 +77,7 @@ func (m *Monitor) nextAnswer(c *collecting) flow.Time {
 func (m *Monitor) way(c *collecting) []wayDir {
 	var out, in flow.LinkID
 	if c.t != nil {
-		g := c.told()
+		g := c.told(m.now)
 		out, in = g.Member, g.ReplyMember
 	}
 	span := m.waitSpan(c)
@@ -89,6 +90,7 @@ func (m *Monitor) way(c *collecting) []wayDir {
 			}
 			if seen == l.ID || seen == 0 && l.State == flow.LinkUp {
 				w := wayDir{l: l, i: i, d: d, base: c.baseOf(l), observed: seen != 0}
+				w.usualWay = c.t != nil && (d == flow.Tx && c.t.member == l.ID || d == flow.Rx && c.t.replyMember == l.ID)
 				w.compare(c, span)
 				list = append(list, w)
 			}
@@ -99,12 +101,17 @@ func (m *Monitor) way(c *collecting) []wayDir {
 
 // compare sets the rates and whether they changed by more than the usual spread.
 func (w *wayDir) compare(c *collecting, span flow.Span) {
+	// The worst echo, what filled the queue before the first, and the first itself.
 	lead := flow.Span{From: c.sent.Add(-leadIn), To: min(span.To, c.sent.Add(flow.SlotLen))}
 	from := slotFloor(c.offset, min(lead.From, span.From))
-	bins := w.l.lookback.Bins(from, span.To)
+	bins := w.l.lookback.Bins(from, max(span.To, c.sent.Add(c.guilty.RTT)))
 	w.wait, w.busy = w.rateIn(&bins, span)
 	if before, _ := w.rateIn(&bins, lead); c.t != nil && w.wait >= 0 {
 		w.wait = max(w.wait, before)
+	}
+	if g := &c.guilty; c.t != nil && c.kind != KindLoss && g.RTT >= 0 && w.wait >= 0 {
+		first, busy := w.rateIn(&bins, flow.Span{From: min(g.Sent, g.Sent.Add(g.RTT-flow.SlotLen)), To: g.Sent.Add(g.RTT)})
+		w.wait, w.busy = max(w.wait, first), max(w.busy, busy)
 	}
 	w.usual, _ = w.base.rate(w.d)
 	w.limit = w.base.limit[w.d]

@@ -26,10 +26,11 @@ func (c *collecting) late(to flow.Time) (n int, worst probe.Sample) {
 	return n, worst
 }
 
-// told returns the echo by which c is judged: the worst late one, for it waited
-// longest; the guilty one while there is none.
-func (c *collecting) told() probe.Sample {
-	if n, w := c.late(c.from.Add(windowMax)); n > 0 && w.RTT > c.guilty.RTT {
+// told returns the echo by which c is judged: the worst late one of its window,
+// for it waited longest; the guilty one while there is none.
+func (c *collecting) told(now flow.Time) probe.Sample {
+	to, _ := c.window(now)
+	if n, w := c.late(to); n > 0 && w.RTT > c.guilty.RTT {
 		return w
 	}
 	return c.guilty

@@ -130,6 +130,25 @@ func (s *Store) open() error {
 	return nil
 }
 
+// reopen makes the directory again where somebody has removed or replaced it
+// since it was opened: what is written into a removed directory is gone.
+func (s *Store) reopen() error {
+	now, err := os.Stat(s.dir)
+	if err == nil {
+		if was, err := s.root.Stat("."); err == nil && os.SameFile(now, was) {
+			return nil
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	old := s.root
+	if err := s.open(); err != nil {
+		s.root = old // still good for Close, and the next try comes here again
+		return err
+	}
+	return old.Close()
+}
+
 // tryWriting makes and removes a directory: no look at permission bits knows of
 // read-only mounts, quotas and security modules.
 func (s *Store) tryWriting() error {

@@ -410,6 +410,27 @@ func TestTroubleWhileRunning(t *testing.T) {
 	}
 }
 
+// TestDirectoryRemoved: somebody tidies up while the monitor runs. The next
+// incident makes the directory anew, and one that was put in its place is used.
+func TestDirectoryRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "incidents")
+	s := open(t, dir, Options{})
+	for n, tidy := range []func() error{
+		func() error { return os.RemoveAll(filepath.Dir(dir)) },
+		func() error { return errors.Join(os.Rename(dir, dir+".old"), os.Mkdir(dir, 0o700)) },
+	} {
+		if err := tidy(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Write(at(n), nil); err != nil {
+			t.Fatalf("write after it was removed: %v", err)
+		}
+		if diff := cmp.Diff([]string{id(n)}, names(t, dir)); diff != "" {
+			t.Errorf("directory (-want +got)\n%s", diff)
+		}
+	}
+}
+
 func TestOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root gives files away")

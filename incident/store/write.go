@@ -45,6 +45,9 @@ func (s *Store) Write(in *incident.Incident, attachments []Attachment) (dir stri
 	if err := checkNames(attachments); err != nil {
 		return "", s.errorf("", err)
 	}
+	if err := s.reopen(); err != nil {
+		return "", s.errorf("", err)
+	}
 	if err := s.checkFree(); err != nil {
 		return "", s.errorf("", err)
 	}
