@@ -117,7 +117,7 @@ func (m *Monitor) learn(t *target, e *echo) {
 	}
 	if t.ep != nil {
 		e.learned = true
-		t.ep.level = appendLast(t.ep.level, e.RTT, baselineLen)
+		t.ep.learn(e, m.now)
 	} else if !e.over {
 		e.learned = true
 		t.base.add(e.RTT)

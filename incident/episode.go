@@ -17,14 +17,16 @@ const (
 // episode is the time in which one target is out of its usual range.
 type episode struct {
 	limits   thresholds // at its start; they hold until it ends
-	begun    flow.Time  // when it was noticed
 	from     flow.Time  // guilty echo sent
 	calmFrom int64      // first echo of the present row of calm ones
 	calmN    int
 	to       flow.Time // last echo of the row that ended it was sent; 0 = running
 	endN     int64     // its number
-	level    []time.Duration
-	inc      *collecting // nil: no incident of its own
+
+	level     []time.Duration // what was answered, without a pause of givenUpAfter
+	levelFrom flow.Time       // since when
+	levelLast flow.Time       // the newest of them was sent
+	inc       *collecting     // nil: no incident of its own
 }
 
 // spike takes an echo that is a reason to freeze: over the threshold, too long
@@ -67,9 +69,9 @@ func (m *Monitor) extend(t *target, ep *episode, e *echo) {
 
 // begin starts an episode of t with the guilty echo e.
 func (m *Monitor) begin(t *target, e *echo, inc *collecting) *episode {
-	ep := &episode{limits: *t.threshold(), begun: m.now, from: e.Sent, inc: inc}
+	ep := &episode{limits: *t.threshold(), from: e.Sent, inc: inc}
 	if e.RTT >= 0 {
-		ep.level = append(ep.level, e.RTT)
+		ep.learn(e, m.now)
 	}
 	t.ep = ep
 	m.dropSuspects(t)
@@ -171,12 +173,22 @@ func (m *Monitor) relearn(t *target, ep *episode) {
 	t.limits = t.base.thresholds(m.cfg.Spike)
 }
 
-// acceptShift ends an episode that has lasted for a minute: what was unusual is
-// the new level, and the baseline begins with it. A fixed threshold does not
+// learn takes an RTT of the episode. After a pause without answers the level
+// begins anew: what comes back from an outage is not yet usual.
+func (ep *episode) learn(e *echo, now flow.Time) {
+	if len(ep.level) == 0 || e.Sent > ep.levelLast.Add(givenUpAfter) {
+		ep.level, ep.levelFrom = ep.level[:0], now
+	}
+	ep.levelLast = max(ep.levelLast, e.Sent)
+	ep.level = appendLast(ep.level, e.RTT, baselineLen)
+}
+
+// acceptShift ends an episode whose RTTs have lasted for a minute: what was
+// unusual is the new level, and the baseline begins with it. A fixed threshold does not
 // move, so there the episode lasts until the RTT comes down.
 func (m *Monitor) acceptShift(t *target) {
 	ep := t.ep
-	if ep == nil || m.cfg.Spike > 0 || m.now < ep.begun.Add(shiftAfter) || len(ep.level) < warmUp {
+	if ep == nil || m.cfg.Spike > 0 || m.now < ep.levelFrom.Add(shiftAfter) || len(ep.level) < warmUp {
 		return
 	}
 	was := ep.limits.median
