@@ -397,16 +397,23 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// The directory becomes unwritable, and vanishes, while the program runs.
+// A file takes the directory's place while the program runs; when it is gone,
+// the next try succeeds.
 func TestTroubleWhileRunning(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "incidents")
 	s := open(t, base, Options{})
-	if err := os.RemoveAll(base); err != nil {
+	if err := errors.Join(os.RemoveAll(base), os.WriteFile(base, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	dir, err := s.Write(at(0), nil)
-	if want := "incidents " + base + ": make a directory: no such file or directory"; dir != "" || err == nil || err.Error() != want {
+	if want := "incidents " + base + ": not a directory"; dir != "" || err == nil || err.Error() != want {
 		t.Errorf("Write = %q, %v, want %s", dir, err, want)
+	}
+	if err := os.Remove(base); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := s.Write(at(0), nil); err != nil || dir != filepath.Join(base, id(0)) {
+		t.Errorf("Write = %q, %v after the file was removed", dir, err)
 	}
 }
 
