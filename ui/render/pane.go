@@ -140,6 +140,9 @@ func drawRest(c *Canvas, in rect, p *pane, scroll, shown int) {
 				rest += figure(col.val(p.rows.at(j)), 0)
 			}
 		}
+		if math.Abs(rest) < 1 {
+			rest = 0 // what is left when floats that cancel are added up
+		}
 		c.Right(x, y, col.w, col.text(rest), st)
 	}
 }
