@@ -60,6 +60,7 @@ func Run(ctx context.Context, cfg Config, frames <-chan *incident.Frame) error {
 	if screen.initErr != nil {
 		return fmt.Errorf("open terminal: %w", screen.initErr)
 	}
+	standIns(screen)
 	colors := screen.Colors()
 	v := newView(m, chooseTheme(cfg.Theme, os.Getenv("COLORFGBG"), cfg.NoColor || os.Getenv("NO_COLOR") != "", colors))
 	app.SetRoot(v, true).EnablePaste(true)
