@@ -127,7 +127,7 @@ func (b *baseLink) more(l *flow.Lookback, skip []flow.Span, n int) {
 		case from == b.from:
 			b.upTo = b.from
 		case part.Slots > 0:
-			b.upTo = part.From
+			b.upTo = min(part.From, b.upTo-1)
 		default: // a slot may lie across from: the clock was set there
 			b.upTo = from.Add(flow.SlotLen)
 		}
