@@ -35,11 +35,11 @@ skipped=$(grep -cE '^ *--- SKIP' "$log")
 echo "== what ran: $(grep -cE '^ok' "$log") packages; tests: $passed passed, $failed failed, $skipped skipped"
 if [ "$skipped" != 0 ]; then
 	echo "== skipped, and why:"
-	# go test prints the reason before the verdict; tests of one reason are one line.
+	# Tests of one reason are one line.
 	awk '
-		/_test\.go:[0-9]+: |netlab\.go:[0-9]+: / { reason = $0; sub(/^ *[a-z0-9_]+\.go:[0-9]+: /, "", reason) }
-		/^ *--- SKIP/ { sub(/\/.*/, "/...", $3); line = $3 ": " reason; if (!(line in n)) order[++k] = line; n[line]++ }
-		/^ *--- (PASS|FAIL)/ { reason = "" }
+		/^=== (RUN|CONT|NAME)/ { current = $3 }
+		/^ *[a-z0-9_]+\.go:[0-9]+: / { text = $0; sub(/^ *[a-z0-9_]+\.go:[0-9]+: /, "", text); reason[current] = text }
+		/^ *--- SKIP/ { why = reason[$3]; sub(/: .*/, "", why); name = $3; sub(/\/.*/, "/...", name); line = name ": " why; if (!(line in n)) order[++k] = line; n[line]++ }
 		END { for (i = 1; i <= k; i++) print "  " order[i] (n[order[i]] > 1 ? " (" n[order[i]] " times)" : "") }' "$log"
 fi
 if [ "$failed" != 0 ]; then
