@@ -24,7 +24,8 @@ type collecting struct {
 	offset flow.WallOffset // at the trigger: all its wall times use it
 	world  *flow.World     // at the trigger
 
-	t                                *target // nil: manual
+	t                                *target     // nil: manual
+	usual                            flow.LinkID // NIC by which the last calm echo before it left
 	guilty                           probe.Sample
 	baseline, threshold, outstanding time.Duration // None if unknown
 
@@ -58,7 +59,7 @@ type waitFor struct {
 func (m *Monitor) collect(t *target, e *echo, kind string) *collecting {
 	th := t.threshold()
 	c := &collecting{kind: kind, offset: m.offset, world: m.world, t: t, guilty: e.Sample,
-		baseline: th.median, threshold: th.freeze, outstanding: probe.None,
+		usual: t.usualMember, baseline: th.median, threshold: th.freeze, outstanding: probe.None,
 		sent: e.Sent, from: windowFrom(m.offset, e.Sent), end: e.Sent}
 	m.takeBaseline(c)
 	return c

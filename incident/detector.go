@@ -49,8 +49,8 @@ func (m *Monitor) waiting(t *target, e *echo) {
 	}
 	th := t.threshold()
 	e.mark = e.Age > th.mark
-	if e.over || e.N <= t.lastAnswered {
-		return
+	if e.over || e.N <= t.lastAnswered || t.lastAnswered == 0 {
+		return // a host that has never answered is no spike: a wrong name, a firewall
 	}
 	limit := th.freeze + m.cfg.Interval
 	if t.ep == nil && !t.lossGone(e.N) {
@@ -66,6 +66,9 @@ func (m *Monitor) waiting(t *target, e *echo) {
 // answered judges an RTT.
 func (m *Monitor) answered(t *target, e *echo) {
 	t.lastAnswered = max(t.lastAnswered, e.N)
+	if t.firstAnswered == 0 {
+		t.firstAnswered = e.N
+	}
 	th := t.threshold()
 	e.mark, e.self = e.RTT > th.mark, false
 	if e.over && !e.judged { // it fired while it was outstanding
@@ -97,12 +100,21 @@ func (m *Monitor) passed(t *target, e *echo) {
 	}
 }
 
+// neverAnswered says once that a target is silent from the start.
+func (m *Monitor) neverAnswered(t *target) {
+	if !t.silent {
+		t.silent = true
+		m.note(m.now, fmt.Sprintf("%s has not answered so far: nothing is judged by it", Clean(t.name())))
+	}
+}
+
 // calm takes an RTT below the threshold.
 func (m *Monitor) calm(t *target, e *echo) {
 	if e.judged {
 		return
 	}
 	e.judged = true
+	t.usualMember = e.Member
 	m.learn(t, e)
 	if t.ep != nil {
 		m.calmInEpisode(t, e)
@@ -157,6 +169,11 @@ func (m *Monitor) lost(t *target, e *echo) {
 	e.judged = true
 	if !t.Captured && overlap(m.late, e.Sent, e.Sent.Add(givenUpAfter)) > givenUpAfter/4 {
 		e.self = true // nobody was there to take the answer
+		return
+	}
+	if t.firstAnswered == 0 || e.N < t.firstAnswered {
+		t.lossEnd = e.N
+		m.neverAnswered(t)
 		return
 	}
 	if ep := m.episodeOf(t, e); ep != nil {

@@ -30,13 +30,16 @@ type echo struct {
 // target is everything about one pinged host.
 type target struct {
 	probe.Target
-	base         baseline
-	limits       thresholds // of base; renewed when base changes
-	echoes       echoes
-	lastAnswered int64 // highest N whose answer is known to have come
-	member       flow.LinkID
-	replyMember  flow.LinkID
-	strips       [len(Zooms)]pingRing
+	base          baseline
+	limits        thresholds // of base; renewed when base changes
+	echoes        echoes
+	firstAnswered int64 // N of the first answer, 0 = none yet
+	lastAnswered  int64 // highest N whose answer is known to have come
+	member        flow.LinkID
+	replyMember   flow.LinkID
+	usualMember   flow.LinkID // by which the last calm echo left
+	silent        bool        // it has been said that it never answered
+	strips        [len(Zooms)]pingRing
 
 	ep      *episode // running, nil = calm
 	lastEp  *episode // the one before

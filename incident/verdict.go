@@ -154,8 +154,9 @@ func (b *builder) linkEvent() *linkEvent {
 	return nil
 }
 
-// onWay reports whether the echo used the link called name, or may have used it:
-// a member of the same bond whose traffic moves when it goes or comes.
+// onWay reports whether the echo used the link called name, would have used it
+// (the echoes before did), or may have: a member of the same bond whose traffic
+// moves when it goes or comes.
 func (b *builder) onWay(name string) bool {
 	g := &b.told
 	if g.Member == 0 && g.ReplyMember == 0 {
@@ -163,7 +164,7 @@ func (b *builder) onWay(name string) bool {
 	}
 	bonds := map[string]bool{}
 	for _, l := range b.m.links {
-		if l.ID == g.Member || l.ID == g.ReplyMember {
+		if l.ID == g.Member || l.ID == g.ReplyMember || l.ID == b.c.usual {
 			if l.Name == name {
 				return true
 			}

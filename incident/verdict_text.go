@@ -130,6 +130,10 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 		if w.wait < 0 {
 			continue
 		}
+		if len(w.base.rates[w.d]) == 0 {
+			list = append(list, fmt.Sprintf("%s %s while the echo waited: %s, usual not known", w.l.Name, w.d, perSecond(w.wait)))
+			continue
+		}
 		verb := "not more than usual"
 		if w.changed {
 			verb = "more than usual"

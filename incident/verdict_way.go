@@ -116,7 +116,7 @@ func (w *wayDir) compare(c *collecting, span flow.Span) {
 	w.usual, _ = w.base.rate(w.d)
 	w.limit = w.base.limit[w.d]
 	least := max(leastGrowth, leastGrowthPart*float64(w.l.SpeedBps), growthOverSpread*w.limit)
-	w.changed = w.wait > w.limit+least
+	w.changed = len(w.base.rates[w.d]) > 0 && w.wait > w.limit+least
 }
 
 // rateIn is the mean rate of the bins that touch span, and how many of them were
