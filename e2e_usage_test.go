@@ -200,3 +200,27 @@ func TestFollowsNICs(t *testing.T) {
 		t.Errorf("status %d after SIGINT", status)
 	}
 }
+
+// TestUnsavedEvidence: an incident that cannot be written to the end is said, and
+// the exit status is not success.
+func TestUnsavedEvidence(t *testing.T) {
+	l := newBurstLab(t, netlab.Options{})
+	h := startHeadless(t, l.NC1, labFlags...)
+	if err := os.RemoveAll(h.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.dir, nil, 0o600); err != nil { // a file where the directory was
+		t.Fatal(err)
+	}
+	time.Sleep(5 * time.Second)
+	if _, _, _, err := l.burst.Burst(400 * time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	h.wait("spike", 1, 10*time.Second)
+	if status := h.end(); status != exitFailed || !strings.Contains(h.stderr.String(), "could not be saved") {
+		t.Errorf("status %d, standard error %q; want 1 and the loss said", status, h.stderr.String())
+	}
+	if lost := h.events("lost"); len(lost) == 0 || lost[len(lost)-1].What != "incidents" {
+		t.Errorf("lost events %+v, want one of incidents", lost)
+	}
+}

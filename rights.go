@@ -26,6 +26,9 @@ func keepCapabilities(foreignStore bool) uint64 {
 // threads, and the way to get any back.
 func dropRights(foreignStore bool) error {
 	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); errno != 0 {
+		if errno == syscall.ENOTSUP {
+			return fmt.Errorf("drop capabilities: this binary was built with cgo; build it with CGO_ENABLED=0")
+		}
 		return fmt.Errorf("set no_new_privs: %w", errno)
 	}
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -45,6 +45,8 @@ type watch struct {
 	lostSamples                         uint64                    // events dropped by all pingers since it was last said
 	lost                                map[flow.LinkID]uint64    // frames each ring has dropped since it was last said
 	speeds                              map[flow.LinkID]uint64    // --link-speed
+	unsaved                             map[string]bool           // incidents that failed to be written so far
+	trouble                             string                    // why the last one failed
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
 	drained                             map[flow.LinkID]flow.Time // each link's watermark
 }
@@ -52,7 +54,7 @@ type watch struct {
 func newWatch(s *session, sv *saver) *watch {
 	now := capture.Now()
 	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now, pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{}, drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{},
-		lost: map[flow.LinkID]uint64{}, speeds: map[flow.LinkID]uint64{}}
+		lost: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}, speeds: map[flow.LinkID]uint64{}}
 	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset()}
 	first := s.watcher.First()

@@ -44,23 +44,36 @@ func (w *watch) save(in *incident.Incident, f *incident.Frame) {
 	}
 }
 
-// saved says what became of an incident.
+// saved says what became of an incident; a trouble that goes on is said once.
 func (w *watch) saved(d saved) {
-	if d.err != nil && d.dir != "" {
-		w.s.say(d.err.Error())
+	if d.err != nil && d.err.Error() != w.trouble {
+		w.trouble = d.err.Error()
+		w.s.say(fmt.Sprintf("write incident %s: %s", d.in.ID, troubleText(d.err)))
 	}
 	if d.dir == "" {
-		text := d.err.Error()
-		if errors.Is(d.err, store.ErrDiskFull) {
-			text += ": free some space or choose another directory with --incidents DIR"
-		}
-		w.mon.SaveFailed(d.in.ID, text)
-		w.s.say(fmt.Sprintf("write incident %s: %s", d.in.ID, text))
+		w.unsaved[d.in.ID] = true
+		w.mon.SaveFailed(d.in.ID, troubleText(d.err))
 		return
 	}
+	delete(w.unsaved, d.in.ID)
 	w.sealed++
 	w.mon.Saved(d.in.ID, d.dir)
 	w.s.ev.emit(sealedEvent(time.Now(), d.in, filepath.Base(d.dir), d.dir))
+}
+
+func troubleText(err error) string {
+	if errors.Is(err, store.ErrDiskFull) {
+		return err.Error() + ": free some space or choose another directory with --incidents DIR"
+	}
+	return err.Error()
+}
+
+// reportUnsaved says at the end which evidence could not be written.
+func (w *watch) reportUnsaved() {
+	if n := len(w.unsaved); n > 0 {
+		w.s.ev.emit(lostEvent{eventHead{"lost", time.Now()}, "incidents", "", uint64(n)})
+		w.s.fatal(fmt.Errorf("write incidents %s: %d could not be saved", w.s.store.Dir(), n))
+	}
 }
 
 func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }

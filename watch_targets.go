@@ -118,5 +118,6 @@ func (w *watch) finish() {
 	for d := range w.saver.done {
 		w.saved(d)
 	}
+	w.reportUnsaved()
 	w.s.ev.emit(stopEvent{eventHead{"stop", w.wall(capture.Now())}, seconds(now.Sub(w.start)), w.sealed, w.suppressed})
 }
