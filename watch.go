@@ -53,8 +53,10 @@ type watch struct {
 
 func newWatch(s *session, sv *saver) *watch {
 	now := capture.Now()
-	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now, pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{}, drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{},
-		lost: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}, speeds: map[flow.LinkID]uint64{}}
+	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now,
+		pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{},
+		drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}, lost: map[flow.LinkID]uint64{},
+		speeds: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}}
 	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset()}
 	first := s.watcher.First()

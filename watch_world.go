@@ -77,8 +77,8 @@ func (w *watch) newState(st *link.State) {
 
 // checkReaders marks the links whose ring could not be opened (again) as
 // waiting, opens those that never were, and reports what rings lost and slots
-// that this goroutine did not take in time. A link without a ring must not count as read: what is
-// missing would be "unknown" for ever.
+// that this goroutine did not take in time. A link without a ring must not count
+// as read: what is missing would be "unknown" for ever.
 func (w *watch) checkReaders(ctx context.Context, now flow.Time) {
 	links := slices.Clone(w.world.Links)
 	changed := false
