@@ -82,6 +82,12 @@ func TestBurst(t *testing.T) {
 		in := readIncident(t, e)
 		t.Logf("incident %d: %s", i+1, in.Verdict.Sentence)
 		checkBurst(t, l, in, packets)
+		t.Run("tshark agrees", func(t *testing.T) {
+			truth := netlab.TsharkBytes(t, witness.File, l.burst.Local, l.burst.Remote, in.Window.From, in.Window.To)
+			if !near(float64(in.Flows.Rx[0].Bytes), float64(truth), 0.02) {
+				t.Errorf("%d bytes of the burst in the window, tshark says %d", in.Flows.Rx[0].Bytes, truth)
+			}
+		})
 		first, _, _ := strings.Cut(readText(t, e.Dir, "incident.md"), "\n")
 		for _, want := range []string{l.burst.Local, l.burst.Remote, "eth0"} {
 			if !strings.Contains(first, want) {
