@@ -31,6 +31,7 @@ func TestUsage(t *testing.T) {
 		{"bad rule", []string{"--storage", "94222"}, exitUsage, `read --storage "94222"`},
 		{"process rule", []string{"--storage", "chunkserver"}, exitUsage, `read --storage "chunkserver"`},
 		{"bad speed", []string{"--link-speed", "eth0"}, exitUsage, "want NIC=RATE"},
+		{"bad scale", []string{"-m", "fast"}, exitUsage, `read -m "fast"`},
 		{"bad filter", []string{"--filter", "host and"}, exitUsage, "read --filter"},
 		{"bad theme", []string{"--theme", "pink"}, exitUsage, `read --theme "pink"`},
 		{"few flows", []string{"--max-flows", "1"}, exitUsage, "read --max-flows 1"},

@@ -33,6 +33,7 @@ type options struct {
 	procfs    string
 	jsonLog   string
 	theme     string
+	scale     uint64 // bit/s of a full rate bar, 0 = the link's speed
 }
 
 // rawFlags is what cobra fills in, before it is checked.
@@ -40,7 +41,7 @@ type rawFlags struct {
 	options
 	spike, hold, runFor, interval string
 	storage, linkSpeed            []string
-	iface, netFilter              string
+	iface, netFilter, scale       string
 	seconds                       int
 	text                          bool
 	ignored                       bool
@@ -76,6 +77,7 @@ func bindFlags(cmd *cobra.Command, r *rawFlags) {
 	f.StringVarP(&r.iface, "interface", "i", "", "as in iftop: the `NIC`")
 	f.StringVarP(&r.filter, "filter-code", "f", "", "as in iftop: --filter `EXPR`")
 	f.StringVarP(&r.netFilter, "net-filter", "F", "", "as in iftop: show only flows of `NET/BITS`")
+	f.StringVarP(&r.scale, "max-bandwidth", "m", "", "as in iftop: `RATE` of a full bar")
 	f.BoolVarP(&r.text, "text", "t", false, "as in iftop: no screen (the same as headless)")
 	f.IntVarP(&r.seconds, "seconds", "s", 0, "as in iftop, with -t: end after `N` seconds")
 	for short, name := range map[string]string{"n": "no-names", "N": "port-numbers", "P": "show-ports"} {
@@ -91,7 +93,7 @@ func (r *rawFlags) check(args []string) (*options, error) {
 	if r.iface != "" {
 		o.nics = append(o.nics, r.iface)
 	}
-	for _, part := range []func(*options) error{r.checkDurations, r.checkPings, r.checkRules, r.checkSpeeds, r.checkFilter, r.checkLimits} {
+	for _, part := range []func(*options) error{r.checkDurations, r.checkPings, r.checkRules, r.checkSpeeds, r.checkScale, r.checkFilter, r.checkLimits} {
 		if err := part(&o); err != nil {
 			return nil, err
 		}
@@ -220,6 +222,16 @@ func (r *rawFlags) checkLimits(o *options) error {
 		return usage("", "read --keep %d: keep at least one incident", o.keep)
 	case o.theme != "dark" && o.theme != "light":
 		return usage("", "read --theme %q: want dark or light", o.theme)
+	}
+	return nil
+}
+
+func (r *rawFlags) checkScale(o *options) (err error) {
+	if r.scale == "" {
+		return nil
+	}
+	if o.scale, err = parseRate(r.scale); err != nil {
+		return usage("as -m 25G", "read -m %q: %w", r.scale, err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func runLive(ctx context.Context, o *options, stderr io.Writer) error {
 		defer cancel()
 		watched <- s.run(ctx)
 	}()
-	err = ui.Run(ctx, ui.Config{Hold: o.hold, Theme: o.theme, NoColor: os.Getenv("NO_COLOR") != "", Filter: o.filter,
+	err = ui.Run(ctx, ui.Config{Hold: o.hold, Theme: o.theme, NoColor: os.Getenv("NO_COLOR") != "", Filter: o.filter, Scale: o.scale,
 		Freeze: func() { s.wish(askFreeze) }, Markdown: markdown}, s.frames)
 	cancel()
 	werr := <-watched

@@ -22,6 +22,7 @@ type Config struct {
 	Theme    string         // "dark", "light" or "" = by COLORFGBG, else dark
 	NoColor  bool           // as if NO_COLOR were set
 	Filter   string         // filter to start with, in the language of flow.ParseFilter
+	Scale    uint64         // bit/s of a full rate bar, 0 = the link's speed
 	Zone     *time.Location // of every wall time; nil = the Frames'
 	Freeze   func()         // freeze by hand
 	Markdown func(*incident.Incident) string
@@ -52,7 +53,7 @@ func Run(ctx context.Context, cfg Config, frames <-chan *incident.Frame) error {
 		sync:   screen.Sync,
 		text:   cfg.Markdown,
 	})
-	m.v.Zone = cfg.Zone
+	m.v.Zone, m.v.Scale = cfg.Zone, float64(cfg.Scale)
 	if err := m.setFilter(cfg.Filter); err != nil {
 		return fmt.Errorf("filter %q: %w", cfg.Filter, err)
 	}

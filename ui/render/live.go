@@ -8,7 +8,7 @@ import (
 func (v *View) livePane(i, w int, narrow, paged bool) *pane {
 	l := &v.Panes.Links[i]
 	rows, hidden := liveRows(l, v)
-	p := &pane{rows: rows, cols: v.liveColumns(w, narrow), more: uint64(max(l.More, 0)), scale: scaleOf(l)}
+	p := &pane{rows: rows, cols: v.liveColumns(w, narrow), more: uint64(max(l.More, 0)), scale: v.scaleOf(l)}
 	window := v.window()
 	if hidden == 0 {
 		for d := range p.rest {
@@ -54,9 +54,12 @@ func (v *View) widest(r *row, w int) float64 {
 	return most
 }
 
-// scaleOf is the rate of a full bar: the link's speed, or where that is not
-// known the highest peak.
-func scaleOf(l *incident.LinkView) float64 {
+// scaleOf is the rate of a full bar: what the person asked for, else the link's
+// speed, or where that is not known the highest peak.
+func (v *View) scaleOf(l *incident.LinkView) float64 {
+	if v.Scale > 0 {
+		return v.Scale
+	}
 	if l.Link.SpeedBps > 0 {
 		return float64(l.Link.SpeedBps)
 	}

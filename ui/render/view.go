@@ -59,7 +59,8 @@ type View struct {
 	LocalPorts, RemotePorts bool
 	HideLocal, HideRemote   bool // one row for all flows that differ in this end's host only
 	Bars, LogBars           bool
-	BarWindow               int // index of incident.Windows
+	Scale                   float64 // bit/s of a full bar, 0 = the link's speed
+	BarWindow               int     // index of incident.Windows
 	Totals                  bool
 
 	Pane   int // selected pane; taken modulo their number
