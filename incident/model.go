@@ -116,7 +116,7 @@ type LinkDir struct {
 // second or oftener, so they may reach a little outside it.
 type NICPart struct {
 	RxMissed          uint64 `json:"rx_missed"`
-	RxNoBuffer        uint64 `json:"rx_no_buffer"`
+	RxNoBuffer        uint64 `json:"rx_no_buffer,omitempty"` // no standard counter has it: absent, not 0, where it is not read
 	RxFifo            uint64 `json:"rx_fifo"`
 	RxDropped         uint64 `json:"rx_dropped"`
 	TxDropped         uint64 `json:"tx_dropped"`
