@@ -138,8 +138,13 @@ func (ns *NS) Command(name string, args ...string) *exec.Cmd {
 // Do runs f with this thread inside the namespace: sockets opened by f on the
 // same goroutine belong to it for ever, whoever uses them afterwards.
 func (ns *NS) Do(f func() error) error {
+	return InNetns(ns.Name, f)
+}
+
+// InNetns is NS.Do for a namespace that somebody else made.
+func InNetns(name string, f func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- inside("/run/netns/"+ns.Name, f) }()
+	go func() { done <- inside("/run/netns/"+name, f) }()
 	return <-done
 }
 

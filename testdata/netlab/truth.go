@@ -55,7 +55,8 @@ func (d *Tcpdump) end() {
 // Packet is one captured frame.
 type Packet struct {
 	At       time.Time
-	Len      int // on the wire, as tcpdump says
+	Len      int     // on the wire, as tcpdump says
+	MAC      [6]byte // of the sender
 	Proto    uint8
 	Src, Dst netip.AddrPort
 	Type     uint8 // ICMP
@@ -107,6 +108,9 @@ func ReadPcap(file string) ([]Packet, error) {
 		}
 		p := Packet{At: time.Unix(int64(binary.LittleEndian.Uint32(h[0:])), int64(binary.LittleEndian.Uint32(h[4:]))),
 			Len: int(binary.LittleEndian.Uint32(h[12:]))}
+		if len(data) >= 14 {
+			p.MAC = [6]byte(data[6:12])
+		}
 		dissect(data, &p)
 		ps = append(ps, p)
 	}

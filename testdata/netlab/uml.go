@@ -2,6 +2,7 @@ package netlab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ type Guest struct {
 	Script  string // file, run by sh -e as root of the guest
 	Modules string // kernel modules, space separated
 	Env     []string
+	Memory  string // "512M" unless said
 	Limit   time.Duration
 }
 
@@ -26,19 +28,34 @@ type Guest struct {
 // "output", its exit status in "status"; another one than 0 fails the test.
 func Boot(t testing.TB, g Guest) string {
 	t.Helper()
+	NeedGuest(t)
+	out := t.TempDir()
+	if err := g.Run(t.Context(), out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// NeedGuest skips unless a guest can be booted here.
+func NeedGuest(t testing.TB) {
+	t.Helper()
 	Need(t, "uml", os.Geteuid() == 0, "not root")
 	NeedTool(t, "uml", "linux.uml")
 	NeedTool(t, "uml", "modprobe")
+}
+
+// Run boots the guest with its result folder out and returns when it has powered
+// off. A script that ended with another status than 0 is an error that holds what it said.
+func (g Guest) Run(ctx context.Context, out string) error {
 	script, err := filepath.Abs(g.Script)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	init := filepath.Join(filepath.Dir(script), "init.sh")
-	out := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), g.Limit+time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, g.Limit+time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "linux.uml", append([]string{"mem=512M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
-		"init=" + init, "con=null", "con0=null,fd:1", "quiet", "panic=1",
+	memory := cmp.Or(g.Memory, "512M")
+	cmd := exec.CommandContext(ctx, "linux.uml", append([]string{"mem=" + memory, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+		"init=" + initScript(script), "con=null", "con0=null,fd:1", "quiet", "panic=1",
 		"SPIKETOP_SCRIPT=" + script, "SPIKETOP_OUT=" + out, fmt.Sprintf("SPIKETOP_LIMIT=%d", int(g.Limit.Seconds())),
 		"SPIKETOP_MODULES=" + strings.ReplaceAll(g.Modules, " ", ",")}, g.Env...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a group of its own, so that a hung guest ends whole
@@ -49,10 +66,16 @@ func Boot(t testing.TB, g Guest) string {
 	status, rerr := os.ReadFile(filepath.Join(out, "status"))
 	said, _ := os.ReadFile(filepath.Join(out, "output"))
 	if rerr != nil {
-		t.Fatalf("the guest never finished (%v); console:\n%s\noutput:\n%s", err, console.Bytes(), said)
+		return fmt.Errorf("the guest never finished (%v); console:\n%s\noutput:\n%s", err, console.Bytes(), said)
 	}
 	if strings.TrimSpace(string(status)) != "0" {
-		t.Fatalf("the guest's script ended with status %s:\n%s", bytes.TrimSpace(status), said)
+		return fmt.Errorf("the guest's script ended with status %s:\n%s", bytes.TrimSpace(status), said)
 	}
-	return out
+	return nil
+}
+
+// initScript is the guest's first process, which lies in testdata/uml, a sister
+// of every folder with scripts.
+func initScript(script string) string {
+	return filepath.Join(filepath.Dir(filepath.Dir(script)), "uml", "init.sh")
 }

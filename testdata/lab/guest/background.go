@@ -1,0 +1,82 @@
+package main
+
+import (
+	"io"
+	"net"
+	"time"
+)
+
+// stream is a calm flow that never stops.
+type stream struct {
+	node     string
+	from, to string
+	replicas []string
+	bps      float64 // of payload
+	chunked  bool    // speaks to a chunkserver
+}
+
+// The lab's ordinary day, some 16 Mbit/s over all links together: writes of this
+// host's and the far host's VMs with three copies, reads, a tenth of it VM
+// traffic, and somebody who collects metrics. This host's members carry about a
+// tenth of their rate.
+var background = []stream{
+	{"nc2", farHost + ":41001", nc1 + ":9422", []string{"10.1.16.71", "10.1.16.72"}, 1.5e6, true},
+	{"", nc1 + ":41002", "10.1.16.71:9422", []string{"10.1.16.72", "10.1.16.73"}, 1.5e6, true},
+	{"", nc1 + ":41004", "10.1.16.73:9422", []string{"10.1.16.71"}, 1e6, true},
+	{"st2", "10.1.16.72:41003", nc1 + ":9422", nil, 1.2e6, true},
+	{"st3", "10.1.16.73:41006", nc1 + ":9422", nil, 1.2e6, true},
+	{"st1", "10.1.16.71:41005", farHost + ":9422", nil, 1e6, true},
+	{"vm_a", vmA + ":42001", vmB + ":5201", nil, 0.4e6, false},
+	{"vm_b", vmB + ":42002", vmA + ":5201", nil, 0.4e6, false},
+	{"", nc1 + ":42003", "10.1.16.73:9100", nil, 0.15e6, false},
+}
+
+// startBackground serves on every node and keeps the streams going.
+func startBackground() error {
+	for node, ip := range map[string]string{"nc2": farHost, "st1": "10.1.16.71", "st2": "10.1.16.72", "st3": "10.1.16.73"} {
+		if err := serveChunks(node, ip); err != nil {
+			return err
+		}
+	}
+	for node, addr := range map[string]string{"vm_a": vmA + ":5201", "vm_b": vmB + ":5201", "st3": "10.1.16.73:9100", "": nc1 + ":8080"} {
+		l, err := listen(node, addr)
+		if err != nil {
+			return err
+		}
+		go accept(l, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	}
+	for _, s := range background {
+		go s.keep()
+	}
+	return nil
+}
+
+// keep dials again when a connection dies: a scenario may take a member away.
+func (s stream) keep() {
+	for {
+		if c, err := dial(s.node, s.from, s.to); err == nil {
+			_ = s.trickle(c)
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.Close()
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// trickle writes at the stream's rate in pieces of 40 ms.
+func (s stream) trickle(c net.Conn) error {
+	const step = 40 * time.Millisecond
+	n := int64(s.bps / 8 * step.Seconds())
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	for range tick.C {
+		b := make([]byte, n)
+		if s.chunked {
+			b = append(chunkHead(n, s.replicas...), b...)
+		}
+		if _, err := c.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}

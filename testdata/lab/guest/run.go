@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"spiketop/testdata/lab"
+	"spiketop/testdata/netlab"
+)
+
+const (
+	warmUp   = 8 * time.Second  // of spiketop before something happens: a baseline
+	patience = 16 * time.Second // for the incidents that must come
+	silence  = 9 * time.Second  // in which none must come
+)
+
+// run makes one run; an error is the lab's own.
+func (n *network) run(program string, job lab.Job) error {
+	dir := "/run/r" // in memory while it runs: the host's disk may be slow
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.senders = nil
+	n.mu.Unlock()
+	rec := lab.Record{Member: job.Member, MACs: n.macs}
+	if rec.Member == "" {
+		rec.Member = lab.Members[rand.IntN(len(lab.Members))]
+	}
+	rec.Other = lab.Members[1-slices.Index(lab.Members, rec.Member)]
+	rec.VMEcho = vmEcho(rec.Member)
+	if err := n.observe(program, job, dir, &rec); err != nil {
+		rec.Failed = err.Error()
+	}
+	n.mu.Lock()
+	senders := n.senders
+	n.mu.Unlock()
+	if err := writeJSON(filepath.Join(dir, "senders.json"), senders); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(dir, "run.json"), rec); err != nil {
+		return err
+	}
+	if err := shell("cp", "-r", dir, filepath.Join(outDir, job.Dir)); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(outDir, job.Dir+".done"), nil, 0o644) // the copy is whole
+}
+
+func (n *network) observe(program string, job lab.Job, dir string, rec *lab.Record) error {
+	w, err := startWitness(dir, rec.VMEcho)
+	if err != nil {
+		return err
+	}
+	defer w.end()
+	s, err := startOnMember(program, job, dir, rec)
+	if err != nil {
+		return err
+	}
+	defer s.end()
+	time.Sleep(time.Until(s.began.Add(warmUp)))
+	rec.Begin = time.Now()
+	err = script(job, rec, s.cmd.Process.Pid, dir)
+	rec.End = time.Now()
+	if err != nil {
+		return err
+	}
+	if job.Least == 0 {
+		time.Sleep(silence)
+		return nil
+	}
+	for deadline := time.Now().Add(patience); s.incidents() < job.Least && time.Now().Before(deadline); {
+		time.Sleep(200 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	return nil
+}
+
+// script runs the scenario's shell script.
+func script(job lab.Job, rec *lab.Record, pid int, dir string) error {
+	c := exec.Command("sh", "-e", job.Scenario)
+	i := slices.Index(lab.Members, rec.Member)
+	c.Env = append(os.Environ(), "MEMBER="+rec.Member, "OTHER="+rec.Other, fmt.Sprintf("PORT=nc1p%d", i), fmt.Sprintf("FARPORT=nc2p%d", i),
+		fmt.Sprintf("SPIKETOP_PID=%d", pid))
+	out, err := c.CombinedOutput()
+	_ = os.WriteFile(filepath.Join(dir, "script.out"), out, 0o644)
+	if err != nil {
+		return fmt.Errorf("the scenario's script: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// vmEcho draws an echo id whose request and reply take the member.
+func vmEcho(member string) uint16 {
+	for {
+		id := uint16(1 + rand.IntN(65000))
+		if lab.Members[lab.EchoIndex(netip.MustParseAddr(vmA), netip.MustParseAddr(vmB), id)] == member {
+			return id
+		}
+	}
+}
+
+// spiketop is the program under test.
+type spiketop struct {
+	cmd    *exec.Cmd
+	events string
+	began  time.Time
+}
+
+// startOnMember starts it, and again until one of its pings takes the run's
+// member: it draws its echo id by chance.
+func startOnMember(program string, job lab.Job, dir string, rec *lab.Record) (*spiketop, error) {
+	for range 12 {
+		s, err := start(program, job, dir)
+		if err != nil {
+			return nil, err
+		}
+		if rec.Own = ownEchoes(dir, s.began, 12*time.Second); slices.ContainsFunc(rec.Own, func(e lab.OwnEcho) bool { return job.Member == "" || e.Member == job.Member }) {
+			return s, nil
+		}
+		s.end()
+		if len(rec.Own) == 0 {
+			return nil, fmt.Errorf("tcpdump sees no echo of spiketop's")
+		}
+	}
+	return nil, fmt.Errorf("in 12 starts no ping of spiketop's took %s", job.Member)
+}
+
+func start(program string, job lab.Job, dir string) (*spiketop, error) {
+	s := &spiketop{events: filepath.Join(dir, "events"), began: time.Now()}
+	if err := os.RemoveAll(filepath.Join(dir, "incidents")); err != nil {
+		return nil, err
+	}
+	out, err := os.Create(s.events)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	errs, err := os.Create(filepath.Join(dir, "stderr"))
+	if err != nil {
+		return nil, err
+	}
+	defer errs.Close()
+	args := []string{"headless", "--incidents", filepath.Join(dir, "incidents"), "--ping", farHost, "--spike", "60ms"}
+	s.cmd = exec.Command(program, append(args, job.Flags...)...)
+	s.cmd.Stdout, s.cmd.Stderr = out, errs
+	return s, s.cmd.Start()
+}
+
+func (s *spiketop) end() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+	_ = s.cmd.Wait()
+	kill.Stop()
+}
+
+func (s *spiketop) incidents() int {
+	b, _ := os.ReadFile(s.events)
+	return bytes.Count(b, []byte(`"event":"incident"`))
+}
+
+// ownEchoes are the pings that tcpdump has seen since a time; it waits for the
+// first, and then a little for others.
+func ownEchoes(dir string, since time.Time, patience time.Duration) (out []lab.OwnEcho) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		packets, _ := netlab.ReadPcap(filepath.Join(dir, "icmp.pcap"))
+		had := len(out)
+		for _, p := range packets {
+			known := slices.ContainsFunc(out, func(e lab.OwnEcho) bool { return e.ID == p.ID })
+			if !known && p.At.After(since) {
+				out = append(out, lab.OwnEcho{ID: p.ID, Member: lab.Members[lab.EchoIndex(p.Src.Addr(), p.Dst.Addr(), p.ID)]})
+			}
+		}
+		if had == 0 && len(out) > 0 {
+			deadline = time.Now().Add(700 * time.Millisecond)
+		}
+	}
+	return out
+}
+
+func writeJSON(file string, v any) error {
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o644)
+}

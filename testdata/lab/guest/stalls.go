@@ -1,0 +1,33 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"spiketop/testdata/lab"
+)
+
+// watchStalls wants to run every 20 ms before everybody else and writes a line
+// whenever it was kept from it for over 20 ms: then the whole guest stood still.
+func watchStalls() error {
+	const step = 20 * time.Millisecond
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50}
+	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
+		return fmt.Errorf("take the highest priority: %w", err)
+	}
+	out := json.NewEncoder(os.Stdout)
+	for last := time.Now(); ; {
+		time.Sleep(step)
+		now := time.Now()
+		if late := now.Sub(last) - step; late > 20*time.Millisecond {
+			if err := out.Encode(lab.Stall{From: last.Round(0), Late: late}); err != nil {
+				return err
+			}
+		}
+		last = now
+	}
+}

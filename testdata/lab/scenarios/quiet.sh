@@ -1,0 +1,5 @@
+# what: four minutes of an ordinary day
+# members: any
+# slow: yes
+# incidents: 0
+sleep 240

@@ -1,0 +1,10 @@
+# what: spiketop itself is stopped, for 50 ms to 2 s
+# members: any
+# subset: any
+# incidents: 0
+for s in 0.05 0.15 0.5 2; do
+	kill -STOP $SPIKETOP_PID
+	sleep $s
+	kill -CONT $SPIKETOP_PID
+	sleep 2
+done
