@@ -1,16 +1,17 @@
 # make run    builds spiketop and starts it on this host (asks for sudo by itself)
 # make test   every test that this machine can run; says what it skipped and why
 # make check  gofmt, go vet, staticcheck
+# make lab    the seed's incident on the real bonding driver: SCENARIO="..." KEEP=dir; see testdata/lab
 # make bench  the benchmarks behind docs/PERFORMANCE.md
 SHELL    := /bin/bash
 GO       ?= go
-PACKAGES := ./... ./testdata/netlab
+PACKAGES := ./... ./testdata/netlab ./testdata/lab/...
 # What the kernel tests need from Debian, as COMMAND:PACKAGE.
 TOOLS    := ip:iproute2 tc:iproute2 ping:iputils-ping sysctl:procps tcpdump:tcpdump tshark:tshark tmux:tmux linux.uml:user-mode-linux modprobe:kmod setsid:util-linux
 
 export CGO_ENABLED := 0
 
-.PHONY: build run test check bench tools
+.PHONY: build run test check lab bench tools
 
 build:
 	$(GO) build -trimpath -ldflags "-s -w" -o spiketop .
@@ -33,6 +34,9 @@ tools:
 
 test: tools build
 	@testdata/run-tests.sh
+
+lab: tools
+	@SCENARIO="$(or $(SCENARIO),all)" KEEP="$(KEEP)" testdata/run-lab.sh
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./flow ./capture/... ./incident ./ui/...

@@ -135,7 +135,10 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 			continue
 		}
 		verb := "not more than usual"
-		if w.changed {
+		switch {
+		case w.changed && w.wait <= w.limit: // filled, as it has been before
+			verb = "full, " + perSecond(w.wait-w.usual) + " above the usual rate"
+		case w.changed:
 			verb = "more than usual"
 		}
 		list = append(list, fmt.Sprintf("%s %s while the echo waited: %s, %s (usually up to %s)", w.l.Name, w.d, perSecond(w.wait), verb, perSecond(w.limit)))

@@ -116,7 +116,13 @@ func (w *wayDir) compare(c *collecting, span flow.Span) {
 	w.usual, _ = w.base.rate(w.d)
 	w.limit = w.base.limit[w.d]
 	least := max(leastGrowth, leastGrowthPart*float64(w.l.SpeedBps), growthOverSpread*w.limit)
-	w.changed = len(w.base.rates[w.d]) > 0 && w.wait > w.limit+least
+	w.changed = len(w.base.rates[w.d]) > 0 && (w.wait > w.limit+least || w.filled())
+}
+
+// filled reports whether the link was full where it is usually not half full.
+// That makes a queue, also when the baseline has seen such a burst before.
+func (w *wayDir) filled() bool {
+	return w.full() && w.wait > 2*w.usual
 }
 
 // rateIn is the mean rate of the bins that touch span, and how many of them were

@@ -5,6 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache
 log=.cache/test.log
+rm -f .cache/lab.table
 : >"$log"
 status=0
 
@@ -23,11 +24,14 @@ run() {
 }
 
 run "go test ./..." go test -count=1 -timeout 15m -v ./... ./testdata/netlab
+run "the lab, in part" env SPIKETOP_LAB_TABLE="$PWD/.cache/lab.table" go test -count=1 -timeout 15m -v ./testdata/lab/...
 if command -v "${CC:-gcc}" >/dev/null; then
 	run "go test -race (pure packages)" env CGO_ENABLED=1 go test -race -count=1 -timeout 10m -v -short ./flow ./probe ./incident/... ./ui/... ./capture/decode
 else
 	echo "-- race detector: skipped, no C compiler on this machine" | tee -a "$log"
 fi
+
+[ ! -s .cache/lab.table ] || cat .cache/lab.table
 
 passed=$(grep -cE '^ *--- PASS' "$log")
 failed=$(grep -cE '^ *--- FAIL' "$log")

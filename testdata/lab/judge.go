@@ -124,11 +124,10 @@ func (j *judge) void() string {
 		if loss && len(j.lost) == 0 {
 			return "no echo was lost, so there was nothing to find"
 		}
-		from, to := j.t.Begin.Add(-500*time.Millisecond), j.t.End
-		for _, e := range j.late {
-			to = laterOf(to, e.In)
+		if why := j.idle(); why != "" {
+			return why
 		}
-		return stalled(j.t.Stalled(from, to.Add(500*time.Millisecond)))
+		return stalled(j.t.Stalled(j.eventful()))
 	}
 	for _, in := range j.said.Incidents {
 		if why := stalled(j.t.Stalled(in.Trigger.Sent.Add(-200*time.Millisecond), in.Window.To)); why != "" {
@@ -141,6 +140,34 @@ func (j *judge) void() string {
 	return ""
 }
 
+// idle says which culprit delayed no echo, and so gave nothing to find.
+func (j *judge) idle() string {
+	for _, b := range j.t.Senders {
+		delayed := func(e Echo) bool { return e.In.After(b.From) && e.Out.Before(b.To.Add(500*time.Millisecond)) }
+		if slices.Contains(j.s.Culprits, b.Name) && !slices.ContainsFunc(j.late, delayed) {
+			return fmt.Sprintf("%s (%s) delayed no echo", b.Name, b.Src)
+		}
+	}
+	return ""
+}
+
+// eventful is the time in which the run's claims are made: from the first late
+// or lost echo and the first burst to the last, and 100 ms around.
+func (j *judge) eventful() (from, to time.Time) {
+	for _, e := range j.late {
+		from, to = earlier(from, e.Out), later(to, e.In)
+	}
+	for _, e := range j.lost {
+		from, to = earlier(from, e.Out), later(to, e.Out)
+	}
+	for _, b := range j.t.Senders {
+		if !b.Flood {
+			from, to = earlier(from, b.From), later(to, b.To)
+		}
+	}
+	return from.Add(-100 * time.Millisecond), to.Add(100 * time.Millisecond)
+}
+
 func stalled(d time.Duration) string {
 	if d == 0 {
 		return ""
@@ -148,11 +175,18 @@ func stalled(d time.Duration) string {
 	return fmt.Sprintf("the guest stood still for %v meanwhile", d.Round(time.Millisecond))
 }
 
-func laterOf(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
 	}
-	return b
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // all makes every assertion.
@@ -172,6 +206,18 @@ func (j *judge) all() {
 		j.classes(in)
 	}
 	j.culprits()
+	j.top()
+}
+
+// top: the first flow of the first incident.
+func (j *judge) top() {
+	if len(j.s.Top) == 0 || len(j.said.Incidents) == 0 {
+		return
+	}
+	rows := j.said.Incidents[0].Flows.Rx
+	if len(rows) == 0 || rows[0].Proto != j.s.Top[0] || rows[0].Remote != j.s.Top[1] || rows[0].Class != j.s.Top[2] {
+		j.failf("the first flows are %s, want %s", heads(rows), strings.Join(j.s.Top, " "))
+	}
 }
 
 func (j *judge) linkEvents() {
@@ -357,7 +403,7 @@ func (j *judge) rivals(in *incident.Incident) (n int) {
 func heads(rows []incident.FlowRow) string {
 	var out []string
 	for _, r := range rows[:min(3, len(rows))] {
-		out = append(out, fmt.Sprintf("%s %s <- %s %d", r.Link, r.Local, r.Remote, r.Bytes))
+		out = append(out, fmt.Sprintf("%s %s %s <- %s %d (%s)", r.Link, r.Proto, r.Local, r.Remote, r.Bytes, r.Class))
 	}
 	return strings.Join(out, ", ")
 }

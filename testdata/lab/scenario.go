@@ -35,6 +35,7 @@ type Scenario struct {
 	OnMember  bool   // the verdict names the run's member
 	Culprits  []string
 	Class     string   // of the culprits
+	Top       []string // proto, remote and class of the first flow, where the sender does not know its outer tuple
 	Events    []string // link events that must come: "$MEMBER down"
 	Slow      bool     // longer than a minute
 }
@@ -145,6 +146,10 @@ func (s *Scenario) set(key, value string) error {
 		s.Culprits = words
 	case "class":
 		s.Class = value
+	case "top":
+		if s.Top = words; len(words) != 3 {
+			return fmt.Errorf("top: want PROTO REMOTE CLASS")
+		}
 	case "events":
 		s.Events = list()
 	default:

@@ -9,13 +9,16 @@
 #                                             |    |
 #   vm_b eth0 -- 061606 -[br0 10.1.16.55 ]- bond0(eth0,eth1)      NC2, namespace nc2
 #
+# vm_a and vm_c also have VLAN 100 (192.168.48.0/24). vm_d (192.168.49.111) sits
+# behind vnet7 on br7, whose other port is a VXLAN to st3 (192.168.49.113).
+#
 # All bonds are 802.3ad, layer3+4. Member ports are limited on both sides.
 # Parameters: RATE, QUEUE (bytes; 1250000 = 250 ms at 40 Mbit/s), BURST (bytes),
 # SUPERFRAMES (on = TCP hands frames of up to 64 KiB to the NIC).
 : "${RATE:=40mbit}" "${QUEUE:=1250000}" "${BURST:=8000}" "${SUPERFRAMES:=off}"
 sysctl -qw net.core.devconf_inherit_init_net=1 net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 
-nodes="switch nc2 vm_a vm_b vm_c st1 st2 st3"
+nodes="switch nc2 vm_a vm_b vm_c vm_d st1 st2 st3"
 {
 	for n in $nodes; do echo "netns add $n"; done
 	echo "link add dev eth0 netns nc2 type veth peer name nc2p0 netns switch"
@@ -26,6 +29,7 @@ nodes="switch nc2 vm_a vm_b vm_c st1 st2 st3"
 	echo "link add dev eth0 type veth peer name nc1p0 netns switch"
 	echo "link add dev eth1 type veth peer name nc1p1 netns switch"
 	echo "link add dev 023471 type veth peer name eth0 netns vm_a"
+	echo "link add dev vnet7 type veth peer name eth0 netns vm_d"
 } | ip -batch -
 
 # bond NAME MEMBER MEMBER; the order of enslaving is the order of the hash.
@@ -57,13 +61,28 @@ address() {
 }
 mac() { echo "link set dev eth0 address $1"; }
 
-{ bond bond0 eth0 eth1; bridge br0 bond0 023471; address br0 10.1.16.165; } | ip -batch -
+vlan() { # vlan ADDRESS
+	echo "link add dev eth0.100 link eth0 type vlan id 100"
+	address eth0.100 "$1"
+}
+# vxlan LOCAL REMOTE: one source port, so that all of it takes one member (eth0).
+vxlan() { echo "link add dev vxlan7 type vxlan id 7 local $1 remote $2 dstport 4789 srcport 50000 50001"; }
+
+{
+	bond bond0 eth0 eth1
+	bridge br0 bond0 023471
+	address br0 10.1.16.165
+	vxlan 10.1.16.165 10.1.16.73
+	bridge br7 vxlan7 vnet7
+} | ip -batch -
 { bond bond0 eth0 eth1; bridge br0 bond0 061606; address br0 10.1.16.55; } | ip -n nc2 -batch -
 { bond to_nc1 nc1p0 nc1p1; bond to_nc2 nc2p0 nc2p1; bridge sw to_nc1 to_nc2 vm_c st1 st2 st3; } | ip -n switch -batch -
-{ mac 52:54:00:00:00:0a; address eth0 192.168.47.111; } | ip -n vm_a -batch -
+{ mac 52:54:00:00:00:0a; address eth0 192.168.47.111; vlan 192.168.48.111; } | ip -n vm_a -batch -
 { mac 52:54:00:00:00:0b; address eth0 192.168.47.127; } | ip -n vm_b -batch -
-{ mac 52:54:00:00:00:0c; address eth0 192.168.47.113; } | ip -n vm_c -batch -
-for i in 1 2 3; do address eth0 10.1.16.7$i | ip -n st$i -batch -; done
+{ mac 52:54:00:00:00:0c; address eth0 192.168.47.113; vlan 192.168.48.113; } | ip -n vm_c -batch -
+{ mac 52:54:00:00:00:0d; echo "link set dev eth0 mtu 1450"; address eth0 192.168.49.111; } | ip -n vm_d -batch -
+for i in 1 2; do address eth0 10.1.16.7$i | ip -n st$i -batch -; done
+{ address eth0 10.1.16.73; vxlan 10.1.16.73 10.1.16.165; address vxlan7 192.168.49.113; } | ip -n st3 -batch -
 
 # A host's own flows meet its own queue as far as TCP small queues let them. A
 # VM's frames have left their socket when they reach the host, and so have those

@@ -38,8 +38,8 @@ func startBackground() error {
 			return err
 		}
 	}
-	for node, addr := range map[string]string{"vm_a": vmA + ":5201", "vm_b": vmB + ":5201", "st3": "10.1.16.73:9100", "": nc1 + ":8080"} {
-		l, err := listen(node, addr)
+	for _, s := range [][2]string{{"vm_a", ":5201"}, {"vm_a", ":9422"}, {"vm_b", ":5201"}, {"vm_d", ":5201"}, {"st3", ":9100"}, {"", nc1 + ":8080"}} {
+		l, err := listen(s[0], s[1])
 		if err != nil {
 			return err
 		}

@@ -15,9 +15,11 @@ import (
 	"spiketop/testdata/lab"
 )
 
-// addresses of the nodes by the names that scripts use.
+// addresses of the nodes by the names that scripts use; what follows a dot says
+// by which of the node's networks.
 var addresses = map[string]string{"nc1": nc1, "nc2": farHost, "vm_a": vmA, "vm_b": vmB, "vm_c": "192.168.47.113",
-	"st1": "10.1.16.71", "st2": "10.1.16.72", "st3": "10.1.16.73"}
+	"st1": "10.1.16.71", "st2": "10.1.16.72", "st3": "10.1.16.73",
+	"vm_a.vlan": "192.168.48.111", "vm_c.vlan": "192.168.48.113", "vm_d": "192.168.49.111", "st3.vxlan": "192.168.49.113"}
 
 // burst sends as fast as TCP lets it for a while:
 //
@@ -96,7 +98,7 @@ func ends(from, to string) (node string, src netip.Addr, dst netip.AddrPort, err
 	if addresses[from] == "" || addresses[name] == "" || !ok || perr != nil {
 		return "", src, dst, fmt.Errorf("%s or %s is no node of the lab", from, to)
 	}
-	if node = from; from == "nc1" {
+	if node, _, _ = strings.Cut(from, "."); node == "nc1" {
 		node = ""
 	}
 	return node, netip.MustParseAddr(addresses[from]), netip.AddrPortFrom(netip.MustParseAddr(addresses[name]), uint16(n)), nil

@@ -38,6 +38,7 @@ func (n *network) run(program string, job lab.Job) error {
 	rec := lab.Record{Member: job.Member, MACs: n.macs}
 	if rec.Member == "" {
 		rec.Member = lab.Members[rand.IntN(len(lab.Members))]
+		job.Member = rec.Member
 	}
 	rec.Other = lab.Members[1-slices.Index(lab.Members, rec.Member)]
 	rec.VMEcho = vmEcho(rec.Member)
@@ -71,6 +72,7 @@ func (n *network) observe(program string, job lab.Job, dir string, rec *lab.Reco
 	}
 	defer s.end()
 	time.Sleep(time.Until(s.began.Add(warmUp)))
+	awaitCalm(dir)
 	rec.Begin = time.Now()
 	err = script(job, rec, s.cmd.Process.Pid, dir)
 	rec.End = time.Now()
@@ -86,6 +88,18 @@ func (n *network) observe(program string, job lab.Job, dir string, rec *lab.Reco
 	}
 	time.Sleep(time.Second)
 	return nil
+}
+
+// awaitCalm waits for some seconds in which the guest did not stand still, within
+// patience: stalls come in swarms, and a run in one would be void.
+func awaitCalm(dir string) {
+	const calm = 3 * time.Second
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		f, err := os.Stat(filepath.Join(dir, "stalls.out")) // written at each stall
+		if err != nil || time.Since(f.ModTime()) > calm {
+			return
+		}
+	}
 }
 
 // script runs the scenario's shell script.
@@ -127,7 +141,7 @@ func startOnMember(program string, job lab.Job, dir string, rec *lab.Record) (*s
 		if err != nil {
 			return nil, err
 		}
-		if rec.Own = ownEchoes(dir, s.began, 12*time.Second); slices.ContainsFunc(rec.Own, func(e lab.OwnEcho) bool { return job.Member == "" || e.Member == job.Member }) {
+		if rec.Own = ownEchoes(dir, s.began, 12*time.Second); slices.ContainsFunc(rec.Own, func(e lab.OwnEcho) bool { return e.Member == job.Member }) {
 			return s, nil
 		}
 		s.end()

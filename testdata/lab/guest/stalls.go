@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
+	"runtime"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"spiketop/testdata/lab"
 )
@@ -15,9 +13,9 @@ import (
 // whenever it was kept from it for over 20 ms: then the whole guest stood still.
 func watchStalls() error {
 	const step = 20 * time.Millisecond
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 50}
-	if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
-		return fmt.Errorf("take the highest priority: %w", err)
+	runtime.LockOSThread()
+	if err := realtime(0, 50); err != nil {
+		return err
 	}
 	out := json.NewEncoder(os.Stdout)
 	for last := time.Now(); ; {

@@ -105,9 +105,9 @@ func (w *witness) sample() {
 
 // end stops everything as Ctrl-C would, so that each says its last words.
 func (w *witness) end() {
-	time.Sleep(300 * time.Millisecond) // what tcpdump's ring holds
 	close(w.stop)
 	<-w.done
+	time.Sleep(1300 * time.Millisecond) // a frame may lie in tcpdump's ring for a second
 	for _, c := range w.cmds {
 		_ = c.Process.Signal(syscall.SIGINT)
 	}
