@@ -51,6 +51,7 @@ func (g Guest) Run(ctx context.Context, out string) error {
 	if err != nil {
 		return err
 	}
+	sweepGuests()
 	ctx, cancel := context.WithTimeout(ctx, g.Limit+time.Minute)
 	defer cancel()
 	memory := cmp.Or(g.Memory, "512M")
