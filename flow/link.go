@@ -1,5 +1,7 @@
 package flow
 
+import "net/netip"
+
 // LinkID is our own number of a captured link, given once and never reused
 // while the program runs. Zero means "no link" or "not seen". A link keeps its
 // number when it is renamed, goes down, leaves its bond or comes back.
@@ -80,7 +82,12 @@ type World struct {
 	Host       string // host name
 	Links      []Link // captured links, in pane order
 	Bonds      []Bond
-	Rules      []Rule // class rules, first match wins
+	Rules      []Rule           // the user's class rules, first match wins
+	Classes    []ClassDef       // the user's own classes
+	Guests     []GuestNIC       // vifs and who is behind them
+	Own        []netip.Addr     // this host's own addresses
+	Owners     map[Socket]Owner // of this host's connected sockets, as far as asked for
+	Listeners  map[Socket]Owner // of this host's listening sockets
 	Offset     WallOffset
 	ClockSteps int // how often Offset has moved
 }
