@@ -1,0 +1,58 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+const (
+	commandTime  = 2 * time.Second
+	commandLimit = 4 << 20 // bytes of output
+)
+
+var errLongOutput = errors.New("output too long")
+
+// command runs a program and returns what it prints, bounded in time and size.
+func command(ctx context.Context, name string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	var out, complaint limited
+	out.limit, complaint.limit = commandLimit, 1024
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	cmd.WaitDelay = 100 * time.Millisecond // a grandchild may hold the pipe
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		if line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n"); line != "" {
+			return nil, errors.New(clean(line))
+		}
+		return nil, err
+	case out.over:
+		return nil, errLongOutput
+	}
+	return out.Bytes(), nil
+}
+
+// limited keeps the first bytes and swallows the rest, so that the program ends.
+type limited struct {
+	bytes.Buffer
+	limit int
+	over  bool
+}
+
+func (l *limited) Write(b []byte) (int, error) {
+	if room := l.limit - l.Len(); len(b) > room {
+		l.over = true
+		l.Buffer.Write(b[:max(room, 0)])
+		return len(b), nil
+	}
+	return l.Buffer.Write(b)
+}
