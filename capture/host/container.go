@@ -42,7 +42,7 @@ func (f *Finder) namespacesOf(ctx context.Context, wanted map[int]bool, vmms []m
 	if failure != nil {
 		return tenants, failed(fromNetns, failure, rightsRemedy)
 	}
-	return tenants, found(fromNetns, "%d namespaces", len(tenants))
+	return tenants, found(fromNetns, "namespaces", len(tenants))
 }
 
 // processesIn finds the first process of each wanted namespace. Where the links

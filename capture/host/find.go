@@ -11,10 +11,10 @@ func (f *Finder) findVMMs(ctx context.Context, l *looking) {
 		l.reports = append(l.reports, failed(fromCommand, err, "mount /proc, without hidepid"))
 		return
 	}
-	l.reports = append(l.reports, found(fromCommand, "%d virtual machine monitors", len(vmms)))
+	l.reports = append(l.reports, found(fromCommand, "virtual machine monitors", len(vmms)))
 	held := map[string]bool{}
 	var refused error
-	total, named := 0, 0
+	total := 0
 	for _, m := range vmms {
 		list, err := f.holdings(l, m)
 		if denied(err) {
@@ -25,12 +25,7 @@ func (f *Finder) findVMMs(ctx context.Context, l *looking) {
 		}
 		total += len(list)
 		l.joinVMM(m, list)
-		if f.nameByCgroup(l, m, list) {
-			named++
-		}
-	}
-	if named > 0 {
-		l.reports = append(l.reports, found(fromCgroup, "%d guests", named))
+		f.nameByCgroup(l, m, list)
 	}
 	n, e := f.findStrangers(ctx, l, others, held)
 	if refused == nil {
@@ -40,7 +35,7 @@ func (f *Finder) findVMMs(ctx context.Context, l *looking) {
 		l.reports = append(l.reports, failed(fromFdinfo, refused, rightsRemedy))
 		return
 	}
-	l.reports = append(l.reports, found(fromFdinfo, "%d queues", total+n))
+	l.reports = append(l.reports, found(fromFdinfo, "queues", total+n))
 }
 
 // holdings returns the vifs of ours that a VMM holds. In another namespace the
@@ -101,15 +96,14 @@ func guestMAC(m [6]byte) [6]byte {
 }
 
 // nameByCgroup names a guest whose command line has no name.
-func (f *Finder) nameByCgroup(l *looking, m monitor, held []holding) bool {
+func (f *Finder) nameByCgroup(l *looking, m monitor, held []holding) {
 	if m.vmm.name != "" || len(held) == 0 {
-		return false
+		return
 	}
 	guest := cgroupGuest(f.opt.Proc, m.pid)
 	for _, h := range held {
 		l.claim(claim{from: fromCgroup, vif: h.vif, guest: guest})
 	}
-	return guest != ""
 }
 
 // findStrangers looks who holds the taps that no known VMM holds.
@@ -218,6 +212,6 @@ func (f *Finder) findUserMap(l *looking) {
 		}
 	}
 	if len(f.opt.UserMap) > 0 {
-		l.reports = append(l.reports, found(fromMap, "%d vifs", n))
+		l.reports = append(l.reports, found(fromMap, "vifs", n))
 	}
 }

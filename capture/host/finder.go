@@ -120,7 +120,7 @@ func (f *Finder) Find(ctx context.Context) (Look, error) {
 		if l.learned, err = f.kernel.learned(); err != nil {
 			l.reports = append(l.reports, failed(fromFDB, err, adminRemedy))
 		} else {
-			l.reports = append(l.reports, found(fromFDB, "%d addresses", len(l.learned)))
+			l.reports = append(l.reports, found(fromFDB, "addresses", len(l.learned)))
 		}
 	}
 	f.findVMMs(ctx, l)
@@ -130,7 +130,7 @@ func (f *Finder) Find(ctx context.Context) (Look, error) {
 	f.findUserMap(l)
 	l.joinLoose()
 	l.addAddresses()
-	look := Look{NICs: l.merge(), Sources: ordered(l.reports), Notes: l.notes}
+	look := Look{NICs: l.merge(), Sources: l.ordered(), Notes: l.notes}
 	return look, ctx.Err()
 }
 
@@ -164,13 +164,23 @@ func (f *Finder) promote(l *looking, vif, kind string) bool {
 	return true
 }
 
-// ordered returns one report for each source, in the order of belief; a source
-// that was not asked at all is absent.
-func ordered(reports []SourceReport) (list []SourceReport) {
+// ordered returns one report for each source, in the order of belief. A source
+// that is not asked by itself is found if it helped.
+func (l *looking) ordered() (list []SourceReport) {
+	vifs := [sources]map[string]bool{}
+	for _, c := range l.claims {
+		if vifs[c.from] == nil {
+			vifs[c.from] = map[string]bool{}
+		}
+		vifs[c.from][c.vif] = true
+	}
 	for s := range sources {
 		one := SourceReport{Source: s.String()}
-		for _, r := range reports {
-			if r.Source == one.Source {
+		if n := len(vifs[s]); n > 0 {
+			one = found(s, "vifs", n)
+		}
+		for _, r := range l.reports {
+			if r.Source == one.Source && r.Status != Absent {
 				one = r
 			}
 		}

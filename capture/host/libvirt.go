@@ -163,7 +163,7 @@ func (f *Finder) askLibvirt(ctx context.Context) (list []domain, r SourceReport)
 	if err != nil {
 		return list, libvirtFailed(err)
 	}
-	return list, found(fromLibvirt, "%d guests", len(list))
+	return list, found(fromLibvirt, "guests", len(list))
 }
 
 const libvirtRemedy = "run as root, or let polkit allow org.libvirt.unix.monitor"

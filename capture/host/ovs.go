@@ -41,7 +41,7 @@ func (f *Finder) askOVS(ctx context.Context, there bool) (list []ovsNIC, r Sourc
 		return nil, r
 	}
 	list = parseOVS(out)
-	return list, found(fromOVS, "%d interfaces", len(list))
+	return list, found(fromOVS, "interfaces", len(list))
 }
 
 // ovsTable is a table as ovs-vsctl prints it with --format=json; values are in

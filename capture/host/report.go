@@ -80,6 +80,6 @@ func failed(s source, err error, remedy string) SourceReport {
 	return r
 }
 
-func found(s source, format string, n int) SourceReport {
-	return SourceReport{Source: s.String(), Status: Found, Detail: fmt.Sprintf(format, n)}
+func found(s source, what string, n int) SourceReport {
+	return SourceReport{Source: s.String(), Status: Found, Detail: fmt.Sprintf("%s: %d", what, n)}
 }

@@ -60,7 +60,7 @@ func (f *Finder) readStatusFiles() (list []domain, r SourceReport) {
 	case failure != nil:
 		return list, failed(fromFiles, failure, "run as root, or give it cap_dac_read_search")
 	case there:
-		return list, found(fromFiles, "%d guests", len(list))
+		return list, found(fromFiles, "guests", len(list))
 	}
 	return list, r
 }

@@ -46,7 +46,7 @@ func (f *Finder) askXen(ctx context.Context) (nics []xenNIC, names map[int]strin
 	if err != nil {
 		return nics, names, xenFailed(err)
 	}
-	return nics, names, found(fromXen, "%d vifs", len(nics))
+	return nics, names, found(fromXen, "vifs", len(nics))
 }
 
 func xenFailed(err error) SourceReport {
