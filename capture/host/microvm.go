@@ -9,7 +9,7 @@ import (
 // follow without a new --net. The guest is called after its API socket, the only
 // name that cloud-hypervisor has.
 func parseCloudHypervisor(args []string) (v vmm) {
-	for _, o := range options(args) {
+	for _, o := range options(args, "net") {
 		switch o.name {
 		case "net":
 			if len(v.nics) < mostNICs {
@@ -26,7 +26,7 @@ func parseCloudHypervisor(args []string) (v vmm) {
 // parseFirecracker reads "--id". Its NICs are configured over its API; their
 // vifs are known by its file descriptors.
 func parseFirecracker(args []string) (v vmm) {
-	for _, o := range options(args) {
+	for _, o := range options(args, "") {
 		switch o.name {
 		case "id":
 			v.name = o.value
@@ -47,7 +47,7 @@ func parseFirecracker(args []string) (v vmm) {
 func parseCrosvm(args []string) (v vmm) {
 	var old vmmNIC
 	socket := ""
-	for _, o := range options(args) {
+	for _, o := range options(args, "") {
 		switch o.name {
 		case "name":
 			v.name = o.value
@@ -78,7 +78,7 @@ func parseCrosvm(args []string) (v vmm) {
 
 // parseKvmtool reads "--name" and "--network mode=tap,tapif=,guest_mac=".
 func parseKvmtool(args []string) (v vmm) {
-	for _, o := range options(args) {
+	for _, o := range options(args, "") {
 		switch o.name {
 		case "name":
 			v.name = o.value

@@ -69,9 +69,9 @@ func words(cmdline []byte) []string {
 // dashes cut off.
 type option struct{ name, value string }
 
-// options pairs arguments with values. A word that is neither an option nor a
-// value belongs to the option before it (cloud-hypervisor's "--net a b").
-func options(args []string) (list []option) {
+// options pairs arguments with values. A further word belongs to the option
+// before it if that is many (cloud-hypervisor's "--net a b"), else to none.
+func options(args []string, many string) (list []option) {
 	last := ""
 	for _, a := range args {
 		switch {
@@ -87,7 +87,7 @@ func options(args []string) (list []option) {
 		case last != "":
 			list = append(list, option{last, a})
 			last = ""
-		case len(list) > 0:
+		case len(list) > 0 && many != "" && list[len(list)-1].name == many:
 			list = append(list, option{list[len(list)-1].name, a})
 		}
 	}
@@ -109,9 +109,12 @@ func parseMAC(s string) (m [6]byte) {
 			return m
 		}
 		for _, c := range []byte(p) {
-			d := strings.IndexByte("0123456789abcdef", c|0x20)
+			d := strings.IndexByte("0123456789abcdefABCDEF", c)
 			if d < 0 {
 				return m
+			}
+			if d > 15 {
+				d -= 6
 			}
 			out[i] = out[i]<<4 | byte(d)
 		}
