@@ -43,6 +43,11 @@ func (l *looking) addAddresses() {
 			continue
 		}
 		if was, ok := configured[c.mac]; ok && was != c.vif {
+			one, _ := l.named(was)
+			other, _ := l.named(c.vif)
+			if one == other && one != "" { // the emulated twin of a Xen vif
+				continue
+			}
 			l.note("vifs %s and %s: both have the address %s", clean(was), clean(c.vif), macText(c.mac))
 			continue
 		}

@@ -31,28 +31,29 @@ func command(ctx context.Context, name string, args ...string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		if line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n"); line != "" {
+		if line, _, _ := strings.Cut(strings.TrimSpace(complaint.kept.String()), "\n"); line != "" {
 			return nil, errors.New(clean(line))
 		}
 		return nil, err
 	case out.over:
 		return nil, errLongOutput
 	}
-	return out.Bytes(), nil
+	return out.kept.Bytes(), nil
 }
 
 // limited keeps the first bytes and swallows the rest, so that the program ends.
+// The buffer is not embedded: its ReadFrom would go round the limit.
 type limited struct {
-	bytes.Buffer
+	kept  bytes.Buffer
 	limit int
 	over  bool
 }
 
 func (l *limited) Write(b []byte) (int, error) {
-	if room := l.limit - l.Len(); len(b) > room {
+	if room := l.limit - l.kept.Len(); len(b) > room {
 		l.over = true
-		l.Buffer.Write(b[:max(room, 0)])
+		l.kept.Write(b[:max(room, 0)])
 		return len(b), nil
 	}
-	return l.Buffer.Write(b)
+	return l.kept.Write(b)
 }
