@@ -25,6 +25,7 @@ type Disks struct {
 	failures  int
 	next      time.Time // no try before
 	last      error
+	guests    int // in the last good read
 }
 
 // ErrNoHypervisor says that nothing here counts the disks of VMs: there is no
@@ -68,7 +69,7 @@ func (d *Disks) Read(ctx context.Context) ([]flow.DiskCounters, error) {
 	defer cancel()
 	list, err := d.read(ctx)
 	if err == nil {
-		d.failures = 0
+		d.failures, d.last, d.guests = 0, nil, len(list)
 		return list, nil
 	}
 	d.Close()
@@ -79,6 +80,19 @@ func (d *Disks) Read(ctx context.Context) ([]flow.DiskCounters, error) {
 		d.next, d.last = time.Now().Add(mostPause), ErrNoHypervisor
 	}
 	return nil, d.last
+}
+
+// Report says how the last Read fared, with a remedy if rights were missing.
+func (d *Disks) Report() SourceReport {
+	r := SourceReport{Source: "libvirt disks", Status: Found, Detail: fmt.Sprintf("guests: %d", d.guests)}
+	switch {
+	case errors.Is(d.last, ErrNoHypervisor):
+		r.Status, r.Detail = Absent, ""
+	case d.last != nil:
+		failure := libvirtFailed(d.last)
+		r.Status, r.Detail, r.Remedy = failure.Status, failure.Detail, failure.Remedy
+	}
+	return r
 }
 
 func (d *Disks) read(ctx context.Context) (list []flow.DiskCounters, err error) {

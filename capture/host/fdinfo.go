@@ -91,13 +91,19 @@ func macvtapIndex(target string) int {
 
 // strangers looks for those who hold vifs that no known VMM holds: openvpn, an
 // unknown VMM. What holds nothing is remembered by its start time and passed over
-// in later looks.
+// in later looks, until another tap without holder appears.
 func (f *Finder) strangers(ctx context.Context, pids []int, wanted map[string]bool) (found []holding, hypervisors map[int]bool, err error) {
 	hypervisors = map[int]bool{}
 	budget := mostStrange
 	known := map[int]uint64{}
+	for vif := range wanted {
+		if !f.taps[vif] {
+			f.idle = nil
+		}
+	}
+	f.taps = wanted
 	for _, pid := range pids {
-		if len(wanted) == 0 || ctx.Err() != nil {
+		if len(wanted) == 0 || ctx.Err() != nil { // the rest is looked at another time
 			break
 		}
 		start := startTime(f.opt.Proc, pid)
@@ -127,8 +133,6 @@ func (f *Finder) strangers(ctx context.Context, pids []int, wanted map[string]bo
 			}
 		}
 	}
-	if len(known) > 0 {
-		f.idle = known
-	}
+	f.idle = known
 	return found, hypervisors, err
 }

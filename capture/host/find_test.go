@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"spiketop/flow"
 )
@@ -248,4 +251,82 @@ func TestForeignFiles(t *testing.T) {
 	sameNICs(t, []flow.GuestNIC{
 		nic("vnet0", "tap", "vm_a", "command line, tap mac", 3, "", "52:54:00:aa:bb:01"),
 	}, look(t, tr.options(), k).NICs)
+}
+
+// TestStrangers: who holds no tap is not looked through again, until there is
+// another tap.
+func TestStrangers(t *testing.T) {
+	tr := newTree(t)
+	tr.process(100, ownNetns, "ovpn")
+	k := &fakeKernel{list: []device{bridge(2, "br0"), tap(3, "tap0", 2, "")}}
+	f := newFinder(tr.options(), k)
+	pidOf := func(vif string) int {
+		t.Helper()
+		l, err := f.Find(context.Background())
+		must(t, err)
+		for _, n := range l.NICs {
+			if n.Name == vif {
+				return n.PID
+			}
+		}
+		t.Fatalf("%s not in %+v", vif, l.NICs)
+		return 0
+	}
+	if pid := pidOf("tap0"); pid != 0 {
+		t.Errorf("nobody holds it: got %d", pid)
+	}
+	tr.tun(100, 5, "tap0")
+	if pid := pidOf("tap0"); pid != 0 {
+		t.Errorf("it is not looked through again: got %d", pid)
+	}
+	tr.tun(100, 6, "tap1")
+	k.list = append(k.list, tap(4, "tap1", 2, ""))
+	if a, b := pidOf("tap0"), pidOf("tap1"); a != 100 || b != 100 {
+		t.Errorf("another tap: want 100 for both, got %d, %d", a, b)
+	}
+}
+
+func TestNews(t *testing.T) {
+	refused := SourceReport{Source: "fdinfo", Status: NotPermitted, Detail: "no", Remedy: "run as root"}
+	old := Look{Sources: []SourceReport{{Source: "xen"}, refused}, Notes: []string{"a"}}
+	now := Look{Sources: []SourceReport{refused, {Source: "ovs", Status: Failed, Detail: "down"}}, Notes: []string{"a", "b"}}
+	line := "fdinfo: not permitted (no); run as root"
+	if diff := cmp.Diff([]string{line, "a"}, old.News(nil)); diff != "" {
+		t.Errorf("first (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"ovs: failed (down)", "b"}, now.News(&old)); diff != "" {
+		t.Errorf("then (-want +got)\n%s", diff)
+	}
+}
+
+// TestStatusFilesAreReadOnce: a file that did not change is not parsed again.
+func TestStatusFilesAreReadOnce(t *testing.T) {
+	tr := newTree(t)
+	status, err := os.ReadFile("testdata/vm_a.xml")
+	must(t, err)
+	tr.file("run/libvirt/qemu/vm_a.xml", string(status))
+	f := newFinder(tr.options(), &fakeKernel{})
+	file := filepath.Join(tr.root, "run/libvirt/qemu/vm_a.xml")
+	at := time.Unix(1700000000, 0)
+	name := func() string {
+		t.Helper()
+		list, _ := f.readStatusFiles()
+		if len(list) != 1 {
+			t.Fatalf("got %+v", list)
+		}
+		return list[0].name
+	}
+	must(t, os.Chtimes(file, at, at))
+	if got := name(); got != "vm_a" {
+		t.Errorf("got %q", got)
+	}
+	tr.file("run/libvirt/qemu/vm_a.xml", strings.Replace(string(status), "<name>vm_a", "<name>vm_z", 1))
+	must(t, os.Chtimes(file, at, at))
+	if got := name(); got != "vm_a" {
+		t.Errorf("same time and size: got %q", got)
+	}
+	must(t, os.Chtimes(file, at, at.Add(time.Second)))
+	if got := name(); got != "vm_z" {
+		t.Errorf("changed: got %q", got)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 
 	"spiketop/flow"
@@ -29,7 +30,8 @@ type Finder struct {
 	lookPath  func(name string) (string, error)
 
 	files map[string]statusFile
-	idle  map[int]uint64 // programs that held no vif, by pid: their start time
+	idle  map[int]uint64  // programs that held no vif, by pid: their start time
+	taps  map[string]bool // the taps without known holder of which idle tells
 
 	mu       sync.Mutex // protects captured
 	captured map[int]bool
@@ -105,6 +107,23 @@ func (l *Look) Missing() (list []SourceReport) {
 		}
 	}
 	return list
+}
+
+// News returns, one line each, what is missing and noted now and was not in an
+// earlier look (nil: all of it), for a log in which everything is said once. The
+// lines hold no control bytes.
+func (l *Look) News(old *Look) (lines []string) {
+	said := map[string]bool{}
+	if old != nil {
+		for _, line := range old.News(nil) {
+			said[line] = true
+		}
+	}
+	for _, r := range l.Missing() {
+		lines = append(lines, r.String())
+	}
+	lines = append(lines, l.Notes...)
+	return slices.DeleteFunc(lines, func(line string) bool { return said[line] })
 }
 
 // Find asks every source. It is an error only if the devices cannot be listed, or

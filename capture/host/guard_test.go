@@ -81,6 +81,9 @@ func TestOddLibvirt(t *testing.T) {
 			if list, err := d.Read(context.Background()); err == nil {
 				t.Errorf("want an error, got %+v", list)
 			}
+			if r := d.Report(); r.Status != Failed || r.Detail == "" {
+				t.Errorf("want failed and why, got %v", r)
+			}
 			tr := newTree(t)
 			opt := tr.options()
 			opt.Run = run
@@ -126,6 +129,9 @@ func TestDisksWithoutLibvirt(t *testing.T) {
 		if list, err := d.Read(context.Background()); !errors.Is(err, ErrNoHypervisor) || list != nil {
 			t.Errorf("want %v, got %v, %v", ErrNoHypervisor, list, err)
 		}
+	}
+	if r := d.Report(); r.Status != Absent {
+		t.Errorf("want absent, got %v", r)
 	}
 }
 

@@ -313,6 +313,9 @@ func (d *daemon) disks(t *testing.T, dom libvirt.Domain) {
 		list, err := r.Read(context.Background())
 		return err == nil && len(list) == 1
 	})
+	if got := r.Report(); got.Status != Found || got.Detail != "guests: 1" {
+		t.Errorf("got %v", got)
+	}
 }
 
 // gone: Run tells of the guest's end.

@@ -36,7 +36,7 @@ func parseVMM(cmdline []byte) (v vmm, ok bool) {
 	// A program may have rewritten its title; what matters is its first word.
 	program := path.Base(strings.TrimSuffix(args[0], " (deleted)"))
 	switch {
-	case strings.HasPrefix(program, "qemu-system-"), program == "qemu-kvm", program == "kvm", program == "qemu":
+	case strings.HasPrefix(program, "qemu"), program == "kvm", program == "kvm-spice": // distributions name it as they like
 		v = parseQEMU(args[1:])
 	case program == "cloud-hypervisor":
 		v = parseCloudHypervisor(args[1:])
