@@ -39,7 +39,8 @@ const (
 )
 
 // NewDisks makes a reader for libvirt below run ("/run" if empty). It connects at
-// the first Read.
+// the first Read, and only where a socket of libvirt is; that starts a daemon which
+// systemd holds ready, so do not read where there are no VMs.
 func NewDisks(run string) *Disks {
 	if run == "" {
 		run = "/run"

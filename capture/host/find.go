@@ -8,10 +8,10 @@ func (f *Finder) findVMMs(ctx context.Context, l *looking) {
 	vmms, others, err := f.processes(ctx)
 	l.vmms = vmms
 	if err != nil {
-		l.reports = append(l.reports, failed(fromCommand, err, "mount /proc, without hidepid"))
-		return
+		l.reports = append(l.reports, failed(fromCommand, err, "run as root, or mount /proc without hidepid"))
+	} else {
+		l.reports = append(l.reports, found(fromCommand, "virtual machine monitors", len(vmms)))
 	}
-	l.reports = append(l.reports, found(fromCommand, "virtual machine monitors", len(vmms)))
 	held := map[string]bool{}
 	var refused error
 	total := 0

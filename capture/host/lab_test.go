@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,4 +91,27 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func ip(t *testing.T, line string) {
 	t.Helper()
 	netlab.Run(t, "ip", strings.Fields(line)...)
+}
+
+// asNobody runs f on a thread of its own without any right.
+func asNobody(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with its rights
+		const nobody = 65534
+		for _, call := range [][4]uintptr{
+			{unix.SYS_SETGROUPS, 0, 0, 0},
+			{unix.SYS_SETRESGID, nobody, nobody, nobody},
+			{unix.SYS_SETRESUID, nobody, nobody, nobody},
+		} {
+			if _, _, e := syscall.RawSyscall(call[0], call[1], call[2], call[3]); e != 0 {
+				t.Error(e)
+				return
+			}
+		}
+		f()
+	}()
+	<-done
 }

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -223,18 +222,7 @@ func withoutRights(t *testing.T, want []flow.GuestNIC) {
 		must(t, os.Chmod(dir, 0o755))
 	}
 	var look Look
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with its rights
-		const nobody = 65534
-		if _, _, e := syscall.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); e != 0 {
-			t.Error(e)
-			return
-		}
-		look = find(t, Options{Run: run})
-	}()
-	<-done
+	asNobody(t, func() { look = find(t, Options{Run: run}) })
 	var joined []flow.GuestNIC
 	for _, n := range want {
 		n.Source = "command line, tap mac"

@@ -70,6 +70,28 @@ func TestLive(t *testing.T) {
 	if len(look.Missing()) > 0 || len(look.Notes) > 0 {
 		t.Errorf("got %v, %v", look.Missing(), look.Notes)
 	}
+	t.Run("without any right", func(t *testing.T) {
+		var poor Look
+		asNobody(t, func() { poor = find(t, Options{}) })
+		seen := map[string]flow.GuestNIC{}
+		for _, n := range poor.NICs { // tap9 too: who holds it is not to be seen, so it may be a guest's
+			seen[n.Name] = n
+		}
+		for _, want := range look.NICs {
+			if got := seen[want.Name]; got.Guest != want.Guest || got.PID != want.PID || len(got.MACs) == 0 {
+				t.Errorf("want %+v, got %+v", want, got)
+			}
+		}
+		status(t, poor, map[string]Status{"fdinfo": NotPermitted, "netns": NotPermitted, "command line": Found})
+
+		must(t, unix.Mount("proc", "/proc", "proc", unix.MS_REMOUNT, "hidepid=invisible"))
+		defer func() { must(t, unix.Mount("proc", "/proc", "proc", unix.MS_REMOUNT, "hidepid=off")) }()
+		asNobody(t, func() { poor = find(t, Options{}) })
+		status(t, poor, map[string]Status{"command line": NotPermitted})
+		if len(poor.NICs) < 2 {
+			t.Errorf("the vifs are still found: got %+v", poor.NICs)
+		}
+	})
 	t.Run("counters", func(t *testing.T) { counters(t, guest, look.NICs) })
 	t.Run("counters of an old kernel", func(t *testing.T) { oldCounters(t, look.NICs) })
 }

@@ -3,8 +3,11 @@ package host
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -24,6 +27,10 @@ func (f *Finder) processes(ctx context.Context) (vmms []monitor, others []int, e
 	if err != nil {
 		return nil, nil, err
 	}
+	var hidden error
+	if os.Geteuid() != 0 && !slices.Contains(pids, 1) {
+		hidden = errHidden
+	}
 	for _, pid := range pids {
 		if ctx.Err() != nil {
 			break
@@ -32,6 +39,9 @@ func (f *Finder) processes(ctx context.Context) (vmms []monitor, others []int, e
 			continue
 		}
 		cmdline, err := readFile(filepath.Join(f.opt.Proc, strconv.Itoa(pid), "cmdline"), cmdlineLimit)
+		if denied(err) {
+			hidden = errHidden
+		}
 		if err != nil || len(cmdline) == 0 {
 			continue
 		}
@@ -46,8 +56,11 @@ func (f *Finder) processes(ctx context.Context) (vmms []monitor, others []int, e
 		}
 		vmms = append(vmms, m)
 	}
-	return vmms, others, nil
+	return vmms, others, hidden
 }
+
+// errHidden is a matter of rights.
+var errHidden = fmt.Errorf("other users' processes are hidden: %w", fs.ErrPermission)
 
 // foreign reports whether a process is known to live in another network
 // namespace: the names of its devices are then not ours.
