@@ -7,7 +7,7 @@ SHELL    := /bin/bash
 GO       ?= go
 PACKAGES := ./... ./testdata/netlab ./testdata/lab/...
 # What the kernel tests need from Debian, as COMMAND:PACKAGE.
-TOOLS    := ip:iproute2 tc:iproute2 ping:iputils-ping sysctl:procps tcpdump:tcpdump tshark:tshark tmux:tmux linux.uml:user-mode-linux modprobe:kmod setsid:util-linux
+TOOLS    := ip:iproute2 tc:iproute2 ping:iputils-ping sysctl:procps tcpdump:tcpdump tshark:tshark tmux:tmux linux.uml:user-mode-linux modprobe:kmod setsid:util-linux libvirtd:libvirt-daemon qemu-system-x86_64:qemu-system-x86
 
 export CGO_ENABLED := 0
 
