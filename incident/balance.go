@@ -184,7 +184,11 @@ func skewWarning(b *flow.Bond, loads []load, d flow.Direction, c *crowdOf) strin
 			most = i
 		}
 	}
-	who := fmt.Sprintf("%s %s: %s carries nearly all of %d flows, ", b.Name, arrow(d), b.Members[most].Name, c.n)
+	some := 1 // the first digit only: the sentence must not change ten times a second
+	for c.n/some >= 10 {
+		some *= 10
+	}
+	who := fmt.Sprintf("%s %s: %s carries nearly all of %d or more flows, ", b.Name, arrow(d), b.Members[most].Name, c.n/some*some)
 	if d == flow.Rx {
 		return who + "which is no chance: see the hash of the switch"
 	}
