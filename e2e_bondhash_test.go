@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"spiketop/flow"
+	"spiketop/incident"
 	"spiketop/testdata/netlab"
 )
 
@@ -29,12 +31,7 @@ type bondCell struct {
 // the guest is what the prediction is made from.
 func TestBondHash(t *testing.T) {
 	netlab.NeedTool(t, "uml", "tcpdump")
-	program := filepath.Join(t.TempDir(), "bondflows")
-	build := exec.Command("go", "build", "-o", program, "./testdata/bondflows")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build bondflows: %v\n%s", err, out)
-	}
+	program := bondflows(t)
 	out := netlab.Boot(t, netlab.Guest{Script: "testdata/uml/bondhash.sh", Modules: "bonding veth 8021q", Limit: 2 * time.Minute,
 		Env: []string{"SPIKETOP_FLOWS=" + program}})
 	cells := readCells(t, filepath.Join(out, "cells"))
@@ -76,6 +73,72 @@ func TestBondHash(t *testing.T) {
 			t.Errorf("usable in cell %d: %v, want %v", cell, got, want)
 		}
 	}
+}
+
+// bondflows builds the program that sends flows in the guest.
+func bondflows(t *testing.T) string {
+	t.Helper()
+	netlab.NeedTool(t, "uml", "linux.uml")
+	program := filepath.Join(t.TempDir(), "bondflows")
+	build := exec.Command("go", "build", "-o", program, "./testdata/bondflows")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build bondflows: %v\n%s", err, out)
+	}
+	return program
+}
+
+// TestBondBalance lets the whole program look at a real bond with a member in
+// another aggregator: its warning, who carried what, and of each flow that left
+// the member that the hash says, which is the one it was seen on.
+func TestBondBalance(t *testing.T) {
+	out := netlab.Boot(t, netlab.Guest{Script: "testdata/uml/bondbalance.sh", Modules: "bonding veth 8021q sch_netem", Limit: 2 * time.Minute,
+		Env: []string{"SPIKETOP_PROGRAM=" + binary(t), "SPIKETOP_FLOWS=" + bondflows(t)}})
+	f, err := os.Open(filepath.Join(out, "incident.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	in, err := incident.ReadJSON(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(in.Bond) != 1 || len(in.Bond[0].Members) != 3 {
+		t.Fatalf("bonds %+v, want bond0 with three members", in.Bond)
+	}
+	b := in.Bond[0]
+	eth2 := b.Members[2]
+	if eth2.Name != "eth2" || eth2.Usable || eth2.Aggregator == b.ActiveAggregator || !strings.Contains(eth2.Trouble, "in aggregator") {
+		t.Errorf("eth2: %+v, want it in an aggregator of its own, not usable", eth2)
+	}
+	if len(b.Warnings) == 0 || !strings.Contains(b.Warnings[0], "eth2 of bond0 carries no data: in aggregator") {
+		t.Errorf("warnings %q, want that of eth2", b.Warnings)
+	}
+	if v := b.Tx.Imbalance; v == nil || *v > 0.5 {
+		t.Errorf("imbalance of tx %v: some 100 flows of equal size are spread by their hash", v)
+	}
+	if s := b.Members[0].TxShare; s == nil || *s < 0.2 || *s > 0.8 {
+		t.Errorf("eth0 carried %v of tx", s)
+	}
+	hashed := 0
+	for i := range in.Flows.Tx {
+		r := &in.Flows.Tx[i]
+		if r.HashMember == "" || r.Proto == "udp" && strings.Contains(r.Local, ":300") { // a flow with fragments leaves by two members
+			continue
+		}
+		hashed++
+		if r.HashMember != r.Link {
+			t.Errorf("%s %s -> %s left by %s, hash_member %s", r.Proto, r.Local, r.Remote, r.Link, r.HashMember)
+		}
+	}
+	if hashed < 5 {
+		t.Errorf("only %d flows of %d have a hash_member", hashed, len(in.Flows.Tx))
+	}
+	md, err := os.ReadFile(filepath.Join(out, "incident.md"))
+	if err != nil || !strings.Contains(string(md), "bond0 802.3ad layer3+4: eth0 active") || !strings.Contains(string(md), "  tx: carried by eth0") {
+		t.Errorf("incident.md (%v) lacks the bond:\n%s", err, md)
+	}
+	t.Logf("%d flows with a hash_member\n%s", hashed, md)
 }
 
 func names(members []flow.Member) (list []string) {

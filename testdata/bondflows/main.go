@@ -1,7 +1,8 @@
 // Command bondflows runs inside the guest of TestBondHash. "bondflows wait N"
 // returns when N members of bond0 are usable; "bondflows CELL" prints how
 // capture/link reads bond0, as a line of JSON, and sends flows of every kind
-// over it, whose payload says to which cell they belong.
+// over it, whose payload says to which cell they belong; "bondflows flood S"
+// sends them again and again for S seconds.
 package main
 
 import (
@@ -46,8 +47,11 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if args[0] == "wait" {
+	switch args[0] {
+	case "wait":
 		return wait(n)
+	case "flood":
+		return flood(time.Duration(n) * time.Second)
 	}
 	b, err := read()
 	if err != nil {
@@ -92,6 +96,15 @@ func wait(n int) error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	return fmt.Errorf("not %d usable members in 20 s: %+v", n, b)
+}
+
+func flood(d time.Duration) error {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second) {
+		if _, err := sendAll(0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sendAll sends the flows of a cell over IPv4, IPv6 and a VLAN, and ARP.
