@@ -21,7 +21,7 @@ func (b *builder) bonds() (parts []BondPart) {
 
 func (b *builder) bond(bond *flow.Bond) BondPart {
 	p := BondPart{Name: bond.Name, Mode: bond.Mode, Policy: bond.Policy, ActiveAggregator: bond.Active,
-		HashUnknown: bond.Unpredictable(b.c.world.Kernel), Members: make([]MemberPart, len(bond.Members))}
+		HashUnknown: cmp.Or(bond.Unpredictable(b.c.world.Kernel), noNextHop(bond)), Members: make([]MemberPart, len(bond.Members))}
 	now, base := make([]load, len(bond.Members)), make([]load, len(bond.Members))
 	var bytes [2][]uint64
 	for d := range bytes {
@@ -62,6 +62,18 @@ func (b *builder) bond(bond *flow.Bond) BondPart {
 		}
 	}
 	return p
+}
+
+// noNextHop says why nothing is predicted by a policy that hashes the next hop's
+// MAC: a flow's record has this end's only.
+func noNextHop(bond *flow.Bond) string {
+	switch bond.Policy {
+	case flow.PolicyLayer2, flow.PolicyLayer23, flow.PolicyEncap23:
+		if len(bond.Usable()) > 1 {
+			return bond.Policy + " hashes the MACs of both ends, and the next hop's is not known"
+		}
+	}
+	return ""
 }
 
 // memberLink is the place in Monitor.links of member i of bond, -1 if it is not

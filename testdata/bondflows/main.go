@@ -131,9 +131,13 @@ func sendKind(cell byte, network, proto, prefix string) (sent int, err error) {
 		return 0, err
 	}
 	defer c.Close()
+	size := 8
+	if cell == 0 && proto == "6" {
+		size = 1200 // the flood's: to be the largest flows
+	}
 	for i := range flows {
 		to := &net.IPAddr{IP: net.ParseIP(prefix + strconv.Itoa(2+i%ends))}
-		if _, err := c.WriteTo(packet(cell, proto, uint16(20000+37*i+int(cell)), uint16(80+i%7), 8), to); err != nil {
+		if _, err := c.WriteTo(packet(cell, proto, uint16(20000+37*i+int(cell)), uint16(80+i%7), size), to); err != nil {
 			return sent, err
 		}
 		sent++
