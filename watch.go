@@ -58,9 +58,9 @@ func newWatch(s *session, sv *saver) *watch {
 		drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}, lost: map[flow.LinkID]uint64{},
 		speeds: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}}
 	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
-	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset()}
+	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset(), Kernel: link.Kernel()}
 	first := s.watcher.First()
-	w.world.Links, w.world.Bonds = w.withSpeeds(first.Links), first.Bonds
+	w.world.Links, w.world.Bonds, w.world.Hidden = w.withSpeeds(first.Links), first.Bonds, first.Hidden
 	w.mon = incident.NewMonitor(incident.Config{Version: version(), Engine: engine, Interval: s.o.interval, Spike: s.o.spike, Zone: time.Local}, now, w.world)
 	return w
 }

@@ -46,7 +46,7 @@ func (w *watch) setWorld(next *flow.World) {
 // update takes a new picture of the links.
 func (w *watch) update(u link.Update) {
 	next := *w.world
-	next.Links, next.Bonds = w.withSpeeds(u.Links), u.Bonds
+	next.Links, next.Bonds, next.Hidden = w.withSpeeds(u.Links), u.Bonds, u.Hidden
 	w.setWorld(&next)
 	if u.State != nil {
 		w.state = u.State

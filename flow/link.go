@@ -56,25 +56,6 @@ type Link struct {
 	Note     string // why it is not simply fine ("left bond0", "renamed from eth3"), or ""
 }
 
-// Member is a port of a bond as the kernel shows it.
-type Member struct {
-	Name         string
-	State        string // "active" or "backup"
-	MII          string // "up" or "down"
-	Aggregator   int    // 802.3ad aggregator id, 0 = none
-	PartnerState int    // LACP partner port state bits (63 or 61 is healthy), -1 = unknown
-	ActorState   int    // LACP actor port state bits, -1 = unknown
-}
-
-// Bond is a bond or team with its members in order of enslaving.
-type Bond struct {
-	Name    string
-	Mode    string // "802.3ad", "active-backup", ...; "team" for team devices
-	Policy  string // "layer3+4", ...
-	Active  int    // active aggregator id, 0 = none
-	Members []Member
-}
-
 // World is what is known about this host besides its packets. It is immutable:
 // a change makes a new World with a higher Generation.
 type World struct {
@@ -89,7 +70,9 @@ type World struct {
 	Owners     map[Socket]Owner // of this host's connected sockets, as far as asked for
 	Listeners  map[Socket]Owner // of this host's listening sockets
 	Offset     WallOffset
-	ClockSteps int // how often Offset has moved
+	ClockSteps int      // how often Offset has moved
+	Kernel     Kernel   // of this host, zero = unknown
+	Hidden     []string // ways by which traffic passes this host unseen (RDMA, SR-IOV, DPDK, XDP), a sentence each
 }
 
 // Link returns the link with the given id, or nil.

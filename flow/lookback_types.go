@@ -46,6 +46,7 @@ type LinkRates struct {
 type FlowSum struct {
 	ID    FlowID // its newest incarnation
 	Key   Key
+	MAC   [6]byte // of the local end
 	Class Class
 	Why   string
 	Sum   [2]Counters // by direction

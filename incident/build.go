@@ -1,7 +1,6 @@
 package incident
 
 import (
-	"slices"
 	"time"
 
 	"spiketop/flow"
@@ -19,12 +18,13 @@ func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 		Path:     b.path(),
 		Pings:    b.pings(),
 		Series:   b.series(),
-		Bond:     b.bonds(),
+		Hidden:   c.world.Hidden,
 		Self:     b.self(),
 	}
 	in.Links = b.linkParts()
 	in.Classes = b.classes()
 	in.Flows = b.flows()
+	in.Bond = b.bonds()
 	b.judge(in)
 	return in
 }
@@ -123,28 +123,6 @@ func (b *builder) series() Series {
 		s.Links = append(s.Links, SeriesLink{l.Name, bins.Bytes[flow.Rx], bins.Bytes[flow.Tx]})
 	}
 	return s
-}
-
-// bonds are those that a captured link belongs to.
-func (b *builder) bonds() (parts []BondPart) {
-	w := b.m.world
-	for i := range w.Bonds {
-		bond := &w.Bonds[i]
-		if !slices.ContainsFunc(w.Links, func(l flow.Link) bool { return l.Bond == bond.Name }) {
-			continue
-		}
-		p := BondPart{Name: bond.Name, Mode: bond.Mode, Policy: bond.Policy, Members: []MemberPart{}}
-		for _, mb := range bond.Members {
-			part := MemberPart{Name: mb.Name, State: mb.State, MII: mb.MII, Aggregator: mb.Aggregator}
-			if mb.PartnerState >= 0 {
-				state := mb.PartnerState
-				part.PartnerState = &state
-			}
-			p.Members = append(p.Members, part)
-		}
-		parts = append(parts, p)
-	}
-	return parts
 }
 
 // self is what this program missed around the window.

@@ -22,7 +22,7 @@ type collecting struct {
 	kind   string
 	rule   string
 	offset flow.WallOffset // at the trigger: all its wall times use it
-	world  *flow.World     // at the trigger
+	world  *flow.World     // the last one inside its window
 
 	t                                *target     // nil: manual
 	usual                            flow.LinkID // NIC by which the last calm echo before it left

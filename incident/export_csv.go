@@ -11,7 +11,7 @@ import (
 )
 
 var csvHeader = []string{"incident", "host", "from", "to", "direction", "rank", "link", "class", "why", "proto", "vlan",
-	"local", "remote", "bytes", "frames", "bps", "baseline_bps", "delta_bps", "share"}
+	"local", "remote", "bytes", "frames", "bps", "baseline_bps", "delta_bps", "share", "hash_member"}
 
 // WriteCSV writes flows.csv: a header and one row for each flow and direction of
 // the top lists, in their order, addresses in full. bytes and frames are within
@@ -46,7 +46,7 @@ func csvRow(in *Incident, dir string, f *FlowRow) []string {
 	return []string{csvText(in.ID), csvText(in.Host), csvTime(in.Window.From), csvTime(in.Window.To), dir,
 		strconv.Itoa(f.Rank), csvText(f.Link), csvText(f.Class), csvText(f.Why), csvText(f.Proto), strconv.Itoa(int(f.VLAN)),
 		csvText(f.Local), csvText(f.Remote), strconv.FormatUint(f.Bytes, 10), strconv.FormatUint(f.Frames, 10),
-		csvNumber(&f.Bps), csvNumber(f.BaselineBps), csvNumber(f.DeltaBps), csvNumber(&f.Share)}
+		csvNumber(&f.Bps), csvNumber(f.BaselineBps), csvNumber(f.DeltaBps), csvNumber(&f.Share), csvText(f.HashMember)}
 }
 
 // csvText cleans a foreign string and keeps it from being a formula: spreadsheets

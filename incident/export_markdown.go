@@ -14,13 +14,17 @@ const mdMaxLines = 59
 
 // Bounds of the sections; the flows get the lines that the others leave.
 const (
-	mdMaxLinks    = 4
-	mdMaxPings    = 4
-	mdEvidence    = 5 // more where there is room
-	mdMaxEvidence = 16
-	mdTopFlows    = 5 // of a class and direction
-	mdMaxSentence = 1000
-	mdMaxName     = 64
+	mdMaxLinks      = 4
+	mdMaxPings      = 4
+	mdEvidence      = 5 // more where there is room
+	mdLeastEvidence = 2
+	mdLeastFlows    = 14 // lines, with head and foot
+	mdMaxEvidence   = 16
+	mdTopFlows      = 5 // of a class and direction
+	mdMaxSentence   = 1000
+	mdMaxName       = 64
+	mdMaxMembers    = 8 // of a bond
+	mdMaxHidden     = 3
 )
 
 // mdTime is wall time with milliseconds and zone, as on the screen.
@@ -40,10 +44,14 @@ func WriteMarkdown(w io.Writer, in *Incident) error {
 	head := slices.Concat([]string{mdVerdict(in), ""}, mdTrigger(in), mdLinks(in))
 	pings, path, again := mdPings(in), mdPath(in), mdAgain(in)
 	room := mdMaxLines - len(head) - len(pings) - len(path) - len(again)
-	flows := mdFlows(in, room-len(mdWhy(in, mdEvidence)))
-	evidence := mdWhy(in, mdEvidence)
+	least := mdEvidence
+	for least > mdLeastEvidence && room-len(mdWhy(in, least)) < mdLeastFlows {
+		least--
+	}
+	evidence := mdWhy(in, least)
+	flows := mdFlows(in, room-len(evidence))
 	if more := room - len(flows) - len(evidence); more > 0 {
-		evidence = mdWhy(in, min(mdEvidence+more, mdMaxEvidence))
+		evidence = mdWhy(in, min(least+more, mdMaxEvidence))
 	}
 	lines := slices.Concat(head, flows, pings, path, evidence, again)
 	if _, err := io.WriteString(w, strings.Join(lines, "\n")+"\n"); err != nil {

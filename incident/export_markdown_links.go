@@ -23,6 +23,7 @@ func mdLinks(in *Incident) []string {
 			notes = append(notes, fenced(l.Name, mdMaxName)+" in the kernel: "+s)
 		}
 	}
+	notes = append(notes, mdBonds(in)...)
 	if n := len(in.Links) - len(shown); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d more links in incident.json", n))
 	}

@@ -64,10 +64,25 @@ func mdWhy(in *Incident, most int) []string {
 	if s := mdLimits(in); s != "" {
 		out = append(out, "- Limits of this evidence: "+s)
 	}
+	if s := mdHidden(in); s != "" {
+		out = append(out, "- Storage may be invisible: "+s)
+	}
 	if v.Advice != "" {
 		out = append(out, "- What to do: "+prose(v.Advice, mdMaxSentence))
 	}
 	return append(out, "")
+}
+
+// mdHidden says by which ways traffic passed unseen, one line.
+func mdHidden(in *Incident) string {
+	var s []string
+	for _, h := range in.Hidden[:min(len(in.Hidden), mdMaxHidden)] {
+		s = append(s, prose(h, mdMaxName*4))
+	}
+	if n := len(in.Hidden) - mdMaxHidden; n > 0 {
+		s = append(s, fmt.Sprintf("%d more in incident.json", n))
+	}
+	return strings.Join(s, "; ")
 }
 
 // mdLimits says what is missing, for the reader must not think it was nothing.

@@ -352,6 +352,9 @@ func checkSealed(t *testing.T, name string, in *Incident) {
 // crowd fills every list far beyond what one page can show.
 func crowd(in *Incident) {
 	for i := range 40 {
+		in.Bond = append(in.Bond, in.Bond[0])
+		in.Bond[0].Members = append(in.Bond[0].Members, in.Bond[0].Members[0])
+		in.Hidden = append(in.Hidden, "also "+in.Hidden[0])
 		l := in.Links[0]
 		l.Name = fmt.Sprintf("eth%d", i+2)
 		l.NIC = &NICPart{RxMissed: 1, QdiscDrops: 2}
@@ -378,9 +381,9 @@ func TestCSVCells(t *testing.T) {
 	}
 	want := [][]string{csvHeader,
 		{"'=1+1", "'@SUM(A1)", "", "", "rx", "0", "'+eth0", "'-vif", "'  =cmd|' /C calc'!A0", "'\uFFFD=x", "0",
-			"a\uFFFD\uFFFD=b", "'＝x", "0", "0", "1000000000000000", "", "", ""},
+			"a\uFFFD\uFFFD=b", "'＝x", "0", "0", "1000000000000000", "", "", "", ""},
 		{"'=1+1", "'@SUM(A1)", "", "", "rx", "0", "eth0", "", "", "", "0",
-			"[fd00::1]:9422", `quote" comma,`, "0", "0", "0", "", "-1500000000", "0"}}
+			"[fd00::1]:9422", `quote" comma,`, "0", "0", "0", "", "-1500000000", "0", ""}}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("flows.csv (-want +got):\n%s", diff)
 	}

@@ -48,7 +48,11 @@ func richIncident() *Incident {
 		{Target: "fd00:10:1:16::55", Member: "eth1", Sent: 109, Lost: 1, RTTMax: millis(0.34), Baseline: millis(0.2)},
 	}
 	in.Series = Series{fixtureAt(-4600), 10, []SeriesLink{{"eth0", []uint64{0, 12475000, 12470000}, []uint64{1, 2, 3}}, {"eth1", []uint64{4}, nil}}}
-	in.Bond = []BondPart{{"bond0", "802.3ad", "layer3+4", []MemberPart{{"eth0", "active", "up", 1, integer(63)}, {"eth1", "active", "up", 1, nil}}}}
+	in.Bond = []BondPart{{Name: "bond0", Mode: "802.3ad", Policy: "layer3+4", ActiveAggregator: 1, Members: []MemberPart{
+		{Name: "eth0", State: "active", MII: "up", Aggregator: 1, PartnerState: integer(63), ActorState: integer(63), SpeedBps: speed(10e9), Usable: true, RxShare: number(0.815), TxShare: number(0.52)},
+		{Name: "eth1", State: "active", MII: "up", Aggregator: 1, Usable: true, RxShare: number(0.185), TxShare: number(0.48)}},
+		Rx: BondDir{Bytes: 1_339_875_000, Imbalance: number(0.63), BaselineImbalance: number(0.11)}, Tx: BondDir{Bytes: 238_500_000, Imbalance: number(0.04)}}}
+	in.Hidden = []string{"RDMA (mlx5_0 on eth0): storage over RoCE, iWARP or InfiniBand is not seen"}
 	in.Verdict = Verdict{Cause: "storage", Link: "eth0", Direction: "rx", Confidence: "high",
 		Sentence: "Echo 110 to 10.1.16.55 via eth0 took 120.4 ms, the worst of 3 late ones 180.6 ms (usual 0.21). eth0 ▼ ran at 9.90 Gbit/s for 310 ms (usual 2.20 Gbit/s, 99.0% of 10.0G): " +
 			"one flow brought most of it: tcp 10.1.16.71:40112 -> 10.1.16.165:9422, +6.60 Gbit/s.",
@@ -75,6 +79,7 @@ func richFlows() FlowPart {
 	v6 := row(4, "eth1", "unknown", "", "[2001:db8:40:7:1234:5678:9abc:def0]:5201", "[2001:db8:40:7:1234:5678:9abc:1c3]:33004", 0.21e9, 0.2e9)
 	v6.VLAN = 200
 	arp := FlowRow{Rank: 5, Link: "eth1", Class: "control", Why: "arp", Proto: "arp", Local: "02:00:00:00:00:01", Remote: "ff:ff:ff:ff:ff:ff", Bytes: 60, Frames: 1, Bps: 533.333}
+	hashed := func(r FlowRow, member string) FlowRow { r.HashMember = member; return r }
 	f := FlowPart{
 		Rx: []FlowRow{
 			row(1, "eth0", "storage", store, "10.1.16.165:9422", "10.1.16.71:40112", 6.81e9, 0.21e9),
@@ -82,7 +87,7 @@ func richFlows() FlowPart {
 			row(3, "eth0", "unknown", "", "10.1.16.165:22", "10.1.16.9:50122", 1.2e6, 1.1e6),
 			v6, arp},
 		Tx: []FlowRow{
-			row(1, "eth1", "storage", store, "10.1.16.165:41822", "10.1.16.73:9422", 0.61e9, 0.2e9),
+			hashed(row(1, "eth1", "storage", store, "10.1.16.165:41822", "10.1.16.73:9422", 0.61e9, 0.2e9), "eth1"),
 			row(2, "eth1", "unknown", "", "192.168.40.18:443", "192.168.47.127:51220", 0.39e9, 0.41e9)},
 	}
 	f.Other.Rx.Bytes, f.Other.Tx.Bytes = 88_000_000, 31_000_000
@@ -122,6 +127,9 @@ func hostileIncident() *Incident {
 		in.Pings[i].Target, in.Pings[i].Member = evil, evil
 	}
 	in.Bond[0].Name, in.Bond[0].Mode, in.Bond[0].Policy, in.Bond[0].Members[0].Name = evil, evil, evil, evil
+	in.Bond[0].HashUnknown, in.Bond[0].Warnings, in.Bond[0].Members[0].State, in.Bond[0].Members[0].MII, in.Bond[0].Members[0].Trouble = evil, []string{evil}, evil, evil, evil
+	in.Hidden = []string{evil, evil, evil, evil}
+	in.Flows.Tx[0].HashMember = evil
 	in.Path.VerdictSegment = evil
 	in.Verdict = Verdict{Cause: evil, Link: evil, Direction: evil, Confidence: evil, Sentence: evil, Evidence: []string{evil, evil}, Advice: evil,
 		Burst: &BurstPart{Proto: evil, Local: evil, Remote: evil}, Way: []WayPart{{Link: evil, Direction: evil}}}

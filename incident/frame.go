@@ -17,6 +17,9 @@ type Frame struct {
 	Pings  []PingView
 	Strips []Strip // one for each zoom step, Strips[i].Step = Zooms[i]
 
+	Bonds    []BondView // those that a captured link belongs to
+	Warnings []string   // what stands, as long as it does: a bond out of balance, storage that may be invisible; foreign names in it
+
 	Incidents []IncidentLine // newest last, at most 20
 	Frozen    *Incident      // the newest incident's picture, open or sealed; nil if there was none
 	Notes     []string       // what the person should know now: suppressed incidents, a full disk, a clock step; newest last

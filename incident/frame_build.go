@@ -17,6 +17,13 @@ func (m *Monitor) Frame(now flow.Time) *Frame {
 	for _, l := range m.links {
 		f.Links = append(f.Links, l.view(now))
 	}
+	f.Bonds = m.bondViews(f.Links)
+	for i := range f.Bonds {
+		f.Warnings = append(f.Warnings, f.Bonds[i].Warnings...)
+	}
+	for _, h := range m.world.Hidden {
+		f.Warnings = append(f.Warnings, "storage may be invisible: "+h)
+	}
 	for _, t := range m.targets {
 		f.Pings = append(f.Pings, m.pingView(t))
 	}

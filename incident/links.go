@@ -40,6 +40,11 @@ func (m *Monitor) SetWorld(now flow.Time, w *flow.World) {
 	}
 	newClasses := m.world == nil || m.world.Generation != w.Generation
 	m.world = w
+	for _, c := range m.open {
+		if to, _ := c.window(now); now <= to {
+			c.world = w
+		}
+	}
 	list := make([]*link, 0, len(w.Links))
 	for i := range w.Links {
 		l := m.link(w.Links[i].ID)

@@ -33,6 +33,7 @@ type Incident struct {
 	Pings    []PingPart  `json:"pings"`
 	Series   Series      `json:"series"`
 	Bond     []BondPart  `json:"bond,omitempty"`
+	Hidden   []string    `json:"hidden,omitempty"` // ways by which traffic passed this host unseen (RDMA, SR-IOV, DPDK, XDP)
 	Verdict  Verdict     `json:"verdict"`
 	Self     SelfPart    `json:"self"`
 
@@ -174,6 +175,11 @@ type FlowRow struct {
 	BaselineBps *float64 `json:"baseline_bps"`
 	DeltaBps    *float64 `json:"delta_bps"` // bps - baseline_bps
 	Share       float64  `json:"share"`     // of this link and direction
+	// HashMember is the member by which this host's transmit hash would send the
+	// flow, with the members usable at the time of the incident: a prediction.
+	// Link is where it was seen. Absent for rx (the switch's choice) and where it
+	// cannot be predicted.
+	HashMember string `json:"hash_member,omitempty"`
 }
 
 // PathPart says where the time of the guilty echo went.
@@ -214,23 +220,6 @@ type SeriesLink struct {
 	Name    string   `json:"name"`
 	RxBytes []uint64 `json:"rx_bytes"`
 	TxBytes []uint64 `json:"tx_bytes"`
-}
-
-// BondPart is a bond at the time of the incident.
-type BondPart struct {
-	Name    string       `json:"name"`
-	Mode    string       `json:"mode"`
-	Policy  string       `json:"policy,omitempty"`
-	Members []MemberPart `json:"members"`
-}
-
-// MemberPart is a port of a bond.
-type MemberPart struct {
-	Name         string `json:"name"`
-	State        string `json:"state"`
-	MII          string `json:"mii"`
-	Aggregator   int    `json:"aggregator,omitempty"`
-	PartnerState *int   `json:"partner_state,omitempty"`
 }
 
 // Verdict causes.

@@ -90,7 +90,8 @@ type player struct {
 //	mute NIC        its ring delivers nothing any more
 //	down NIC; back NIC                           the link as the World has it
 //	step D          somebody sets the clock
-//	freeze; close; status; incident; flows
+//	bond, kernel, hidden: see timeline_bond_test.go
+//	freeze; close; status; incident; flows; bonds
 func (p *player) play(f []string) {
 	p.t.Helper()
 	if f[0] == "world" {
@@ -103,7 +104,8 @@ func (p *player) play(f []string) {
 	}
 	run, ok := map[string]func([]string){"target": p.target, "rule": p.rule, "ping": p.ping, "tick": p.tick, "late": p.late, "lose": p.lose,
 		"backlog": p.backlog, "neighbour": p.neighbour, "counter": p.counter, "change": p.change, "mute": p.mute, "down": p.down, "back": p.back,
-		"step": p.step, "freeze": p.freeze, "close": p.close, "status": p.status, "incident": p.incident, "flows": p.flows, "strip": p.strip, "loss": p.loss, "lag": p.lag}[f[0]]
+		"step": p.step, "freeze": p.freeze, "close": p.close, "status": p.status, "incident": p.incident, "flows": p.flows, "strip": p.strip, "loss": p.loss, "lag": p.lag,
+		"bond": p.bond, "kernel": p.kernel, "hidden": p.hidden, "bonds": p.bonds}[f[0]]
 	if !ok {
 		p.t.Fatalf("unknown command %q", f)
 	}
@@ -388,6 +390,7 @@ func (p *player) incident([]string) {
 	for i := range in.Links {
 		p.linkLine(&in.Links[i])
 	}
+	p.bondLines(in)
 	for i := range in.Pings {
 		g := &in.Pings[i]
 		p.say("ping %s: %d sent, %d lost, %d unknown, max %s, usual %s", g.Target, g.Sent, g.Lost, g.Unknown, ms(g.RTTMax), ms(g.Baseline))
@@ -440,7 +443,11 @@ func (p *player) flows([]string) {
 			if r.DeltaBps != nil {
 				delta = Change(*r.DeltaBps)
 			}
-			p.say("%d %s %s %s %s %s | %s, %s, %s", r.Rank, d.name, r.Link, r.Class, r.Local, r.Remote, Rate(r.Bps), delta, Percent(r.Share))
+			hash := ""
+			if r.HashMember != "" {
+				hash = ", hash " + r.HashMember
+			}
+			p.say("%d %s %s %s %s %s | %s, %s, %s%s", r.Rank, d.name, r.Link, r.Class, r.Local, r.Remote, Rate(r.Bps), delta, Percent(r.Share), hash)
 		}
 		p.say("other %s %s", d.name, Bytes(d.other))
 	}

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -209,7 +210,7 @@ func (b *builder) blameTraffic(in *Incident, r *burst) {
 	v.Confidence = b.confidence(r)
 	v.Sentence = b.head(in) + " " + burstText(v)
 	v.Evidence = append([]string{burstEvidence(v)}, v.Evidence...)
-	v.Advice = advice(in, r)
+	v.Advice = cmp.Or(mendAdvice(in, v.Link), advice(in, r))
 }
 
 // confidence is high only if the link by which the answer came was full, or the

@@ -107,6 +107,9 @@ func TestScreens(t *testing.T) {
 		{"link-down", []*incident.Frame{linkDown(two).frame(0)}, nil},
 		{"no-targets", []*incident.Frame{fake{links: 2, rows: 3}.frame(0)}, nil},
 		{"trouble", []*incident.Frame{trouble(two).frame(0)}, nil},
+		{"bond", []*incident.Frame{bonded(two, 3).frame(0)}, nil},
+		{"bond-note", []*incident.Frame{bonded(noted(two), 9).frame(0)}, nil},
+		{"bond-snapshot", []*incident.Frame{two.frame(0), bonded(hit, 3).frame(1)}, []any{tcell.KeyEnter}},
 		{"huge", []*incident.Frame{huge(two).frame(0)}, nil},
 		{"unknown", []*incident.Frame{unknown(two).frame(0)}, nil},
 		{"hostile", []*incident.Frame{hostile(hit).frame(0)}, nil},
@@ -132,6 +135,40 @@ func linkDown(k fake) fake {
 		f.Links[0].Drops, f.Links[0].Coverage, f.Links[0].Evicted = 12_345, 0.871, 17
 	}
 	k.notes = []string{"the disk is full", "2 incidents suppressed (at most 6 a minute)"}
+	return k
+}
+
+func noted(k fake) fake {
+	k.notes = []string{"somebody set the clock by +0.250 s; what is measured does not depend on it"}
+	return k
+}
+
+// bonded: the bond is out of balance in several ways, and RDMA is there.
+func bonded(k fake, warnings int) fake {
+	all := []string{
+		"eth2 of bond0 carries no data: in aggregator 2, bond0 uses 1: wired to another switch or port group",
+		"bond0 ▲: eth0 carries nearly all of 40 or more flows, for policy layer2 sends all that goes to one next hop the same way: layer3+4 would spread it",
+		"storage may be invisible: RDMA (mlx5_0 on eth0): storage over RoCE, iWARP or InfiniBand is not seen"}
+	member := func(name string, rx, tx float64) incident.MemberPart {
+		return incident.MemberPart{Name: name, State: "active", MII: "up", Aggregator: 1, PartnerState: p(63), SpeedBps: p(uint64(10e9)), Usable: true, RxShare: p(rx), TxShare: p(tx)}
+	}
+	out := member("eth2", 0, 0)
+	out.State, out.Usable, out.Aggregator, out.Trouble = "backup", false, 2, "in aggregator 2, bond0 uses 1: wired to another switch or port group"
+	k.change = func(f *incident.Frame) {
+		for i := range warnings {
+			f.Warnings = append(f.Warnings, all[i%len(all)])
+		}
+		f.Bonds = []incident.BondView{{Bond: f.World.Bonds[0], Imbalance: [2][2]*float64{{p(0.8), p(0.63)}, {nil, p(0.04)}}}}
+		if f.Frozen == nil {
+			return
+		}
+		in := *f.Frozen
+		in.Bond = []incident.BondPart{{Name: "bond0", Mode: "802.3ad", Policy: "layer3+4", Members: []incident.MemberPart{member("eth0", 0.815, 0.52), member("eth1", 0.185, 0.48), out},
+			Rx: incident.BondDir{Bytes: 1_274_000_000, Imbalance: p(0.63), BaselineImbalance: p(0.11)}, Tx: incident.BondDir{Bytes: 250_000_000, Imbalance: p(0.04)}}}
+		in.Hidden = []string{"RDMA (mlx5_0 on eth0): storage over RoCE, iWARP or InfiniBand is not seen"}
+		f.Frozen = &in
+		f.Incidents[len(f.Incidents)-1].Sealed = &in
+	}
 	return k
 }
 
@@ -197,6 +234,8 @@ func hostile(k fake) fake {
 		f.Pings[0].Target.Name, f.Pings[1].Target.Trouble, f.Pings[0].Member = evil, evil, evil
 		f.Pings[0].Target.Reason = strings.Repeat(evil, 1000)
 		f.Notes = []string{strings.Repeat("\u0301", 5000) + evil}
+		f.Warnings = []string{evil, strings.Repeat(evil, 100)}
+		f.Bonds = []incident.BondView{{Bond: flow.Bond{Name: evil}, Imbalance: [2][2]*float64{{nil, p(1.0)}, {nil, p(math.NaN())}}}}
 		f.Incidents[0].Summary, f.Incidents[0].Target = evil, evil
 	}
 	return k
@@ -212,6 +251,9 @@ func TestScreensStayClean(t *testing.T) {
 			in := *f.Frozen
 			in.Verdict.Sentence, in.Verdict.Evidence, in.Host = strings.Repeat(evil, 40), []string{evil, evil}, evil
 			in.Links = append([]incident.LinkPart(nil), in.Links...)
+			in.Bond = []incident.BondPart{{Name: evil, Mode: evil, Policy: evil, Rx: incident.BondDir{Bytes: 1, Imbalance: p(math.Inf(1))},
+				Members: []incident.MemberPart{{Name: evil, Trouble: evil, Usable: true, RxShare: p(math.NaN())}, {Name: evil, Trouble: evil}}}}
+			in.Hidden = []string{evil, strings.Repeat(evil, 100)}
 			in.Links[0].Name, in.Links[0].State, in.Trigger.Target, in.Path.VerdictSegment = evil, evil, evil, evil
 			in.Flows.Rx = append([]incident.FlowRow(nil), in.Flows.Rx...)
 			in.Flows.Rx[0].Local, in.Flows.Rx[0].Class, in.Flows.Rx[1].Link, in.Flows.Rx[2].Proto = evil, evil, evil, evil
@@ -242,5 +284,11 @@ func TestSnapshotText(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, fmt.Sprintf("screen-%d.txt", width), b.String())
+		b.Reset()
+		f := bonded(k, 3).frame(0)
+		if err := render.SnapshotText(&b, f, f.Frozen, width); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, fmt.Sprintf("screen-bond-%d.txt", width), b.String())
 	}
 }

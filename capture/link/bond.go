@@ -17,17 +17,20 @@ func (s *State) Bonds() (bonds []flow.Bond, orderUnknown []string) {
 			continue
 		}
 		members := s.ports(d)
+		b := flow.Bond{}
 		if d.Kind != kindOVS && !d.inOrder(members) {
 			orderUnknown = append(orderUnknown, d.Name)
+			b.OrderUnknown = true
 		}
-		bonds = append(bonds, d.bond(members))
+		d.describe(&b, members)
+		bonds = append(bonds, b)
 	}
 	return bonds, orderUnknown
 }
 
-// bond describes d, whose members are given in their order.
-func (d *Device) bond(members []*Device) flow.Bond {
-	b := flow.Bond{Name: d.Name}
+// describe fills b with what d says, whose members are given in their order.
+func (d *Device) describe(b *flow.Bond, members []*Device) {
+	b.Name = d.Name
 	switch {
 	case d.Kind == kindTeam:
 		b.Mode = "team"
@@ -39,15 +42,17 @@ func (d *Device) bond(members []*Device) flow.Bond {
 	for _, m := range members {
 		b.Members = append(b.Members, m.member())
 	}
-	return b
 }
 
 // member describes d as a member. A team or OVS port has no state but its link's.
 func (d *Device) member() flow.Member {
-	m := flow.Member{Name: d.Name, PartnerState: -1, ActorState: -1}
+	m := flow.Member{Name: d.Name, PartnerState: -1, ActorState: -1, Down: !d.Up(), SpeedBps: d.SpeedBps}
+	if m.Down {
+		m.SpeedBps = 0 // what a driver says of a link that is down is the last it had
+	}
 	if d.Port != nil {
 		m.State, m.MII, m.Aggregator = d.Port.State, d.Port.MII, d.Port.Aggregator
-		m.PartnerState, m.ActorState = d.Port.Partner, d.Port.Actor
+		m.PartnerState, m.ActorState, m.QueueID = d.Port.Partner, d.Port.Actor, d.Port.QueueID
 	}
 	if m.MII == "" {
 		m.MII = "down"

@@ -1,8 +1,10 @@
 package link
 
-import "fmt"
+import (
+	"fmt"
 
-const mode8023AD = "802.3ad"
+	"spiketop/flow"
+)
 
 type lacp struct {
 	aggregator                       int
@@ -10,7 +12,7 @@ type lacp struct {
 }
 
 func lacpOf(p *PortInfo, active int) lacp {
-	well := func(bits int) bool { return bits < 0 || lacpHealthy(bits) } // unknown is no news
+	well := func(bits int) bool { return bits < 0 || flow.LACPHealthy(bits) } // unknown is no news
 	return lacp{p.Aggregator, p.Aggregator == active, well(p.Actor), well(p.Partner)}
 }
 
@@ -38,13 +40,4 @@ func (l *tracked) lacpTrouble() string {
 		return fmt.Sprintf("LACP not ready (%d)", p.Actor)
 	}
 	return ""
-}
-
-// lacpHealthy reports whether port state bits (IEEE 802.1AX 6.4.2.3) let the
-// member carry traffic: aggregating, in sync, collecting, distributing, and the
-// partner's word is neither assumed nor expired. 63 with fast, 61 with slow
-// timeout.
-func lacpHealthy(bits int) bool {
-	const working, assumed = 0x3c, 0xc0
-	return bits&working == working && bits&assumed == 0
 }

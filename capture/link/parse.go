@@ -46,6 +46,8 @@ func parseDevice(b []byte) (d Device, ok bool) {
 			d.Bytes = c.RxBytes + c.TxBytes
 		case unix.IFLA_LINKINFO:
 			parseLinkInfo(&d, v)
+		case unix.IFLA_XDP:
+			d.XDP = parseXDP(v)
 		}
 	}
 	if elsewhere || d.Parent == d.Ifindex { // the number counts in the other namespace
@@ -53,6 +55,26 @@ func parseDevice(b []byte) (d Device, ok bool) {
 	}
 	d.Physical = d.Bus != ""
 	return d, d.Name != "" && d.Ifindex > 0
+}
+
+// parseXDP reads IFLA_XDP (rtnl_xdp_fill in net/core/rtnetlink.c): the id of the
+// program, or of the first of several. A program without id counts as 1.
+func parseXDP(b []byte) (id uint32) {
+	attached := false
+	for typ, v := range attributes(b) {
+		switch typ {
+		case unix.IFLA_XDP_ATTACHED:
+			attached = u8(v) != 0
+		case unix.IFLA_XDP_PROG_ID, unix.IFLA_XDP_DRV_PROG_ID, unix.IFLA_XDP_SKB_PROG_ID, unix.IFLA_XDP_HW_PROG_ID:
+			if id == 0 {
+				id = u32(v)
+			}
+		}
+	}
+	if attached && id == 0 {
+		return 1
+	}
+	return id
 }
 
 func parseAltNames(b []byte) (names []string) {
@@ -122,6 +144,8 @@ func parsePort(d *Device, b []byte) *PortInfo {
 			if d.PermMAC == ([6]byte{}) {
 				d.PermMAC = mac(v)
 			}
+		case unix.IFLA_BOND_SLAVE_QUEUE_ID:
+			p.QueueID = int(u16(v))
 		case unix.IFLA_BOND_SLAVE_AD_AGGREGATOR_ID:
 			p.Aggregator = int(u16(v))
 		case unix.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE:

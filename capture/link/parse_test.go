@@ -69,6 +69,7 @@ func TestParseDeviceMember(t *testing.T) {
 				attr(unix.IFLA_BOND_SLAVE_STATE, []byte{1}),
 				attr(unix.IFLA_BOND_SLAVE_MII_STATUS, []byte{2}),
 				attr(unix.IFLA_BOND_SLAVE_PERM_HWADDR, perm),
+				attr(unix.IFLA_BOND_SLAVE_QUEUE_ID, n16(3)),
 				attr(unix.IFLA_BOND_SLAVE_AD_AGGREGATOR_ID, n16(2)),
 				attr(unix.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE, []byte{7}),
 				attr(unix.IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE, n16(1))),
@@ -80,7 +81,7 @@ func TestParseDeviceMember(t *testing.T) {
 	got, ok := parseDevice(msg)
 	want := Device{Ifindex: 2, Name: "eth0", AltNames: []string{"enp3s0"}, PortKind: "bond", Master: 6, AdminUp: true,
 		PermMAC: [6]byte(perm), Bus: "0000:03:00.0", Physical: true,
-		Port: &PortInfo{State: "backup", MII: "down", Aggregator: 2, Actor: 7, Partner: 1}}
+		Port: &PortInfo{State: "backup", MII: "down", Aggregator: 2, Actor: 7, Partner: 1, QueueID: 3}}
 	if diff := cmp.Diff(want, got); diff != "" || !ok {
 		t.Errorf("ok %v (-want +got):\n%s", ok, diff)
 	}

@@ -45,7 +45,7 @@ func readDevices(roots Roots, n *Netlink, want func(*Device) bool) (s *State, er
 func newState(roots Roots, devices []Device, want func(*Device) bool) (s *State, mismatch bool) {
 	slices.SortFunc(devices, func(a, b Device) int { return a.Ifindex - b.Ifindex })
 	found, mismatch := roots.enrich(devices, want)
-	return &State{Devices: devices, OwnSysfs: found && !mismatch}, mismatch
+	return &State{Devices: devices, OwnSysfs: found && !mismatch, Bypass: roots.bypass()}, mismatch
 }
 
 // devices lists all devices. Virtual functions are not asked for: that is a

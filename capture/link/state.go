@@ -35,6 +35,8 @@ type Device struct {
 	Bus      string    // name of the hardware device behind it ("0000:03:00.0", "virtio0"), ""= none or unknown
 	Physical bool      // has a device behind it
 	SpeedBps uint64    // bit/s, 0 = unknown
+	XDP      uint32    // id of the XDP program attached to it, 0 = none or unknown
+	VFs      int       // SR-IOV virtual functions switched on
 	Bytes    uint64    // received and sent since it was made, to tell the busy from the idle
 	Bond     *BondInfo // of a bond device, else nil
 	Port     *PortInfo // of a member of a bond, else nil
@@ -56,6 +58,7 @@ type PortInfo struct {
 	Aggregator int    // 802.3ad aggregator id, 0 = none
 	Actor      int    // LACP actor port state bits, -1 = unknown
 	Partner    int    // LACP partner port state bits, -1 = unknown
+	QueueID    int    // not 0: tc may choose this member whatever the hash says
 }
 
 // Route is a default route, or one next hop of it if it has several.
@@ -79,6 +82,7 @@ type State struct {
 	Devices   []Device  // by ifindex
 	Routes    []Route   // default routes: IPv4 before IPv6, the main table before others, the lowest metric first
 	Addresses []Address // own addresses
+	Bypass    []string  // what of this host's hardware may carry traffic that no packet tap sees: RDMA, DPDK; a sentence each
 	OwnSysfs  bool      // sysfs shows this network namespace; false: speed and order of members are unknown
 }
 

@@ -62,6 +62,7 @@ func (r Roots) enrichDevice(d *Device) {
 	if _, err := os.Lstat(r.path(d.Name, "device")); err == nil {
 		d.Physical = true
 	}
+	d.VFs, _ = r.number(d.Name, "device/sriov_numvfs")
 	if s, ok := r.read(d.Name, "speed"); ok {
 		d.SpeedBps = parseSpeed(s)
 	}
@@ -118,6 +119,9 @@ func (r Roots) enrichPort(d *Device) {
 	}
 	if p.Partner < 0 {
 		p.Partner = r.bits(d.Name, "bonding_slave/ad_partner_oper_port_state")
+	}
+	if p.QueueID == 0 {
+		p.QueueID, _ = r.number(d.Name, "bonding_slave/queue_id")
 	}
 	if s, ok := r.word(d.Name, "bonding_slave/perm_hwaddr"); ok && d.PermMAC == ([6]byte{}) {
 		d.PermMAC = parseMAC(s)

@@ -30,9 +30,9 @@ func TestSysfsBond8023AD(t *testing.T) {
 	bonds, unknown := s.Bonds()
 	want := []flow.Bond{{Name: "bond0", Mode: "802.3ad", Policy: "layer3+4", Active: 1, Members: []flow.Member{
 		// In order of enslaving, which is neither that of names nor of numbers.
-		{Name: "eth1", State: "active", MII: "up", Aggregator: 1, ActorState: 61, PartnerState: 61},
-		{Name: "eth0", State: "active", MII: "up", Aggregator: 1, ActorState: 63, PartnerState: 63},
-		{Name: "eth2", State: "backup", MII: "up", Aggregator: 2, ActorState: 7, PartnerState: 0},
+		{Name: "eth1", State: "active", MII: "up", Aggregator: 1, ActorState: 61, PartnerState: 61, SpeedBps: 10e9},
+		{Name: "eth0", State: "active", MII: "up", Aggregator: 1, ActorState: 63, PartnerState: 63, SpeedBps: 10e9},
+		{Name: "eth2", State: "backup", MII: "up", Aggregator: 2, ActorState: 7, PartnerState: 0, SpeedBps: 25e9},
 		{Name: "eth3", State: "backup", MII: "down", Aggregator: 3, ActorState: 5, PartnerState: 1},
 	}}}
 	if diff := cmp.Diff(want, bonds); diff != "" {
@@ -100,7 +100,7 @@ func TestSysfsOdd(t *testing.T) {
 		t.Fatal("taken for another namespace's")
 	}
 	bonds, unknown := s.Bonds()
-	want := []flow.Bond{{Name: "bond0", Members: []flow.Member{
+	want := []flow.Bond{{Name: "bond0", OrderUnknown: true, Members: []flow.Member{
 		{Name: "eth0", MII: "up", ActorState: -1, PartnerState: -1},
 		{Name: "eth1", State: "active", MII: "up", ActorState: -1, PartnerState: -1},
 	}}}
@@ -180,7 +180,7 @@ func TestParseSpeed(t *testing.T) {
 func TestLACPHealthy(t *testing.T) {
 	// active 1, short timeout 2, aggregating 4, in sync 8, collecting 16, distributing 32, defaulted 64, expired 128
 	for bits, want := range map[int]bool{63: true, 61: true, 62: true, 60: true, 0: false, 7: false, 15: false, 31: false, 55: false, 63 + 64: false, 63 + 128: false} {
-		if lacpHealthy(bits) != want {
+		if flow.LACPHealthy(bits) != want {
 			t.Errorf("lacpHealthy(%d) = %v", bits, !want)
 		}
 	}

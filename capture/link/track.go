@@ -278,7 +278,7 @@ func (l *tracked) refreshPort(s *State, d *Device, note func(l *tracked, change,
 	if was == nil || d.Port == nil {
 		return
 	}
-	if l.mode != mode8023AD {
+	if l.mode != flow.Mode8023AD {
 		if was.State != d.Port.State && was.State != "" && d.Port.State != "" {
 			note(l, "role", was.State, d.Port.State)
 		}
@@ -298,7 +298,7 @@ func (l *tracked) why() string {
 	if l.Name != l.firstName {
 		notes = append(notes, "renamed from "+l.firstName)
 	}
-	if l.port != nil && l.mode == mode8023AD && l.State == flow.LinkUp {
+	if l.port != nil && l.mode == flow.Mode8023AD && l.State == flow.LinkUp {
 		if n := l.lacpTrouble(); n != "" {
 			notes = append(notes, n)
 		}

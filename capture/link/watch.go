@@ -19,6 +19,7 @@ type Update struct {
 	Links        []flow.Link   // all captured links, in pane order; a link once listed stays listed
 	Bonds        []flow.Bond   // all bonds and teams of this host, and OVS datapaths as mode "ovs"
 	OrderUnknown []string      // bonds whose Members stand in ifindex order, because the order of enslaving is unknown
+	Hidden       []string      // ways by which traffic passes this host unseen, a sentence each: State.Hidden of the links
 	Added        []flow.LinkID // links that are listed for the first time: open a reader for each
 	Reopen       []flow.LinkID // links that came back with another ifindex: open their reader anew
 	Changes      []Change      // what happened since the last Update, oldest first
@@ -87,6 +88,7 @@ func newWatcher(cfg WatchConfig) *Watcher {
 	}
 	w.last = Update{Links: w.tracker.snapshot(), State: cfg.State}
 	w.last.Bonds, w.last.OrderUnknown = cfg.State.Bonds()
+	w.last.Hidden = cfg.State.Hidden(w.last.Links)
 	for _, l := range w.last.Links {
 		w.last.Added = append(w.last.Added, l.ID)
 	}
@@ -184,6 +186,7 @@ func (w *Watcher) step() (u Update, news bool) {
 	u.Added, u.Reopen, u.Changes = w.tracker.look(s)
 	u.Links = w.tracker.snapshot()
 	u.Bonds, u.OrderUnknown = s.Bonds()
+	u.Hidden = s.Hidden(u.Links)
 	news = len(u.Changes)+len(u.Added)+len(u.Reopen) > 0 || !sameStanding(&u, &w.last)
 	w.last = u
 	return u, news
@@ -221,7 +224,7 @@ func union(a, b []flow.LinkID) []flow.LinkID {
 
 // sameStanding compares what people see of two looks.
 func sameStanding(a, b *Update) bool {
-	return slices.Equal(a.Links, b.Links) && slices.Equal(a.OrderUnknown, b.OrderUnknown) &&
+	return slices.Equal(a.Links, b.Links) && slices.Equal(a.OrderUnknown, b.OrderUnknown) && slices.Equal(a.Hidden, b.Hidden) &&
 		slices.EqualFunc(a.Bonds, b.Bonds, func(x, y flow.Bond) bool {
 			return x.Name == y.Name && x.Mode == y.Mode && x.Policy == y.Policy && x.Active == y.Active &&
 				slices.Equal(x.Members, y.Members)

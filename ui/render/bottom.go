@@ -7,14 +7,42 @@ import (
 	"spiketop/incident"
 )
 
-// drawNotes writes the newest note and how many there are besides.
-func drawNotes(c *Canvas, y int, v *View) {
-	n := len(v.Frame.Notes)
-	spans := []span{{"note ", Style{Fg: Marked, Bold: true}, 0}}
-	if n > 1 {
-		spans = append(spans, span{fmt.Sprintf("(1 of %d) ", n), Style{Fg: Faint}, 1})
+// noteLines says how many lines a screen of h rows gives the newest note and the
+// warnings that stand.
+func noteLines(h int, f *incident.Frame) int {
+	most := 1
+	switch {
+	case h >= 46:
+		most = 4
+	case h >= 30:
+		most = 2
 	}
-	line(c, 1, y, c.W-2, append(spans, span{incident.Clean(v.Frame.Notes[n-1]), Style{}, 0}))
+	return min(most, min(len(f.Notes), 1)+len(f.Warnings))
+}
+
+// drawNotes writes the newest note, how many there are besides, and the first
+// warnings, in n lines from y on.
+func drawNotes(c *Canvas, y, n int, v *View) {
+	put := func(label, count, text string) {
+		line(c, 1, y, c.W-2, []span{{label, Style{Fg: Marked, Bold: true}, 0}, {count, Style{Fg: Faint}, 0}, {incident.Clean(text), Style{}, 0}})
+		y++
+	}
+	if m := len(v.Frame.Notes); m > 0 && n > 0 {
+		count := ""
+		if m > 1 {
+			count = fmt.Sprintf("(1 of %d) ", m)
+		}
+		put("note ", count, v.Frame.Notes[m-1])
+		n--
+	}
+	warnings := v.Frame.Warnings
+	for i := range min(max(n, 0), len(warnings)) {
+		count := ""
+		if left := len(warnings) - 1 - i; i == n-1 && left > 0 {
+			count = fmt.Sprintf("(and %d more) ", left)
+		}
+		put("warning ", count, warnings[i])
+	}
 }
 
 // drawIncidentLine writes the answer to the last key, or the newest incident.

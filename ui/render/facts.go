@@ -13,11 +13,20 @@ import (
 func (v *View) snapshotTail(in *incident.Incident, r rect) [][]span {
 	var tail [][]span
 	if p := pathSpans(in); p != nil {
+		if r.h < 20 {
+			p = append(p, bondShort(in)...)
+		}
 		tail = append(tail, p)
 	}
 	if r.h >= 20 {
 		for i := range in.Links {
 			tail = append(tail, linkSpans(&in.Links[i]))
+		}
+		for i := range in.Bond[:min(len(in.Bond), 2)] {
+			tail = append(tail, bondSpans(&in.Bond[i]))
+		}
+		if len(in.Hidden) > 0 {
+			tail = append(tail, hiddenSpans(in))
 		}
 		for i := range in.Pings {
 			tail = append(tail, pingSpans(&in.Pings[i]))

@@ -26,9 +26,9 @@ func Draw(c *Canvas, v *View) Layout {
 		return Layout{}
 	}
 	below := 2
-	if len(v.Frame.Notes) > 0 {
-		drawNotes(c, c.H-3, v)
-		below = 3
+	if n := noteLines(c.H, v.Frame); n > 0 {
+		below += n
+		drawNotes(c, c.H-below, n, v)
 	}
 	strip := stripHeight(c.H, len(v.Frame.Links))
 	drawStrip(c, rect{0, c.H - below - strip, c.W, strip}, v)
@@ -96,6 +96,9 @@ func leftTitle(w int, v *View) []span {
 				more = strings.TrimRight(" "+incident.Clean(b.Mode)+" "+incident.Clean(b.Policy), " ")
 			}
 			spans = append(spans, span{"  " + incident.Clean(b.Name), Style{}, 1 + min(i, 1)*8}, span{more, Style{Fg: Faint}, 4 + min(i, 1)*5})
+			if w >= 100 {
+				spans = append(spans, bondTitle(f, b.Name)...)
+			}
 		}
 	}
 	total := [2]float64{}
