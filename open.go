@@ -65,11 +65,14 @@ func (s *session) openLinks() (err error) {
 		}
 		return f
 	}
-	if s.watcher, err = link.NewWatcher(link.WatchConfig{Roots: roots, State: s.state, Choices: choices}); err != nil {
+	if s.watcher, err = link.NewWatcher(link.WatchConfig{Roots: roots, State: s.state, Choices: choices, Heard: s.linksChanged}); err != nil {
 		return fmt.Errorf("watch network devices: %w", err)
 	}
 	if s.sampler, err = link.NewSampler(roots); err != nil {
 		return fmt.Errorf("open counters: %w", err)
+	}
+	if err := s.openGuests(); err != nil {
+		return err
 	}
 	names := map[string]bool{}
 	for i, l := range s.watcher.First().Links {

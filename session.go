@@ -27,6 +27,9 @@ const memoryBudget = 512 << 20
 //	pinger, one each  its pro-bing                           ctx, or its target is dropped
 //	link watcher      its netlink sockets                    ctx
 //	counter sampler   its netlink socket                     ctx
+//	guest finder      capture/host's Finder                  ctx
+//	guest sampler     the vifs' counters                     ctx
+//	disk sampler      the connection to libvirt              ctx
 //	saver             the incident directory                 its queue is closed and written
 //	watch             Set, Monitor, World, targets           ctx; its last act closes the saver's queue
 //	screen            the terminal (live only)               ctx, or the person quits
@@ -34,7 +37,8 @@ type session struct {
 	o     *options
 	ev    *events
 	clock *capture.Clock
-	host  string
+	guests
+	host string
 
 	netlink *link.Netlink
 	state   *link.State
@@ -137,6 +141,7 @@ func (s *session) close() {
 	if s.netlink != nil {
 		_ = s.netlink.Close()
 	}
+	s.guests.close()
 }
 
 // run starts every goroutine, watches until ctx ends and joins them all.
@@ -151,6 +156,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.task(func() { s.watcher.Run(ctx, s.updates) })
 	s.task(func() { s.sample(ctx) })
+	s.runGuests(ctx)
 	sv := newSaver()
 	s.task(func() { sv.run(ctx, s.store) })
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"spiketop/capture"
+	"spiketop/capture/host"
 	"spiketop/capture/link"
 	"spiketop/flow"
 	"spiketop/incident"
@@ -48,6 +49,7 @@ type watch struct {
 	unsaved                             map[string]bool           // incidents that failed to be written so far
 	trouble                             string                    // why the last one failed
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
+	lastLook                            *host.Look                // the newest of the vifs
 	drained                             map[flow.LinkID]flow.Time // each link's watermark
 }
 
@@ -128,6 +130,7 @@ func (w *watch) takeWaiting() {
 	take(w.s.updates, w.update)
 	take(w.s.counters, w.mon.Counters)
 	take(w.s.states, w.newState)
+	take(w.s.looks, w.newGuests)
 	take(w.s.said, func(text string) { w.mon.Note(capture.Now(), text) })
 }
 

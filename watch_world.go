@@ -51,6 +51,7 @@ func (w *watch) update(u link.Update) {
 	if u.State != nil {
 		w.state = u.State
 	}
+	w.s.finder.SetCaptured(next.Links)
 	w.nextReaders = 0 // a reader for each new link, on the next beat
 	for i := range next.Links {
 		if r := w.s.readers[next.Links[i].ID]; r != nil {

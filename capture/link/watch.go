@@ -33,6 +33,7 @@ type WatchConfig struct {
 	State    *State        // the look that Choices were made from
 	Choices  []Choice      // from Choose
 	Interval time.Duration // between looks without any event; 0 = one second
+	Heard    func()        // called at each event of any link of this host, in a goroutine of Run's; must not block; may be nil
 }
 
 const (
@@ -52,10 +53,11 @@ type Watcher struct {
 	failing  bool   // the newest look failed: said once
 	interval time.Duration
 
-	look func(want func(*Device) bool) (*State, error)
-	wait func() error // blocks until a link event, fails when closed; nil: there are no events
-	stop func()       // makes wait fail, closes the sockets
-	now  func() flow.Time
+	look  func(want func(*Device) bool) (*State, error)
+	heard func()
+	wait  func() error // blocks until a link event, fails when closed; nil: there are no events
+	stop  func()       // makes wait fail, closes the sockets
+	now   func() flow.Time
 }
 
 // NewWatcher gives the chosen links their LinkIDs, 1 upward in pane order, and
@@ -85,6 +87,9 @@ func newWatcher(cfg WatchConfig) *Watcher {
 	w := &Watcher{tracker: newTracker(cfg.State, cfg.Choices), interval: cfg.Interval}
 	if w.interval <= 0 {
 		w.interval = lookInterval
+	}
+	if w.heard = cfg.Heard; w.heard == nil {
+		w.heard = func() {}
 	}
 	w.last = Update{Links: w.tracker.snapshot(), State: cfg.State}
 	w.last.Bonds, w.last.OrderUnknown = cfg.State.Bonds()
@@ -165,6 +170,7 @@ func (w *Watcher) forward(events chan<- struct{}) error {
 		if err := w.wait(); err != nil {
 			return err
 		}
+		w.heard()
 		select {
 		case events <- struct{}{}:
 		default: // one is waiting: the look it causes sees this too
