@@ -247,9 +247,11 @@ func runName(i int, w *wanted) string {
 // labFlags tell spiketop what a person who knows the lab would: the member's real
 // rate and what storage is.
 func labFlags(s *Scenario) string {
-	rate := "40M"
-	if strings.Contains(s.Boot, "RATE=20mbit") {
-		rate = "20M"
+	rate := "20M"
+	for p := range strings.FieldsSeq(s.Boot) {
+		if mbit, ok := strings.CutPrefix(p, "RATE="); ok {
+			rate = strings.TrimSuffix(mbit, "mbit") + "M"
+		}
 	}
 	return "--storage 9422 --link-speed eth0=" + rate + " --link-speed eth1=" + rate
 }

@@ -13,9 +13,9 @@
 # behind vnet7 on br7, whose other port is a VXLAN to st3 (192.168.49.113).
 #
 # All bonds are 802.3ad, layer3+4. Member ports are limited on both sides.
-# Parameters: RATE, QUEUE (bytes; 1250000 = 250 ms at 40 Mbit/s), BURST (bytes),
+# Parameters: RATE, QUEUE (bytes; 625000 = 250 ms at 20 Mbit/s), BURST (bytes),
 # SUPERFRAMES (on = TCP hands frames of up to 64 KiB to the NIC).
-: "${RATE:=40mbit}" "${QUEUE:=1250000}" "${BURST:=8000}" "${SUPERFRAMES:=off}"
+: "${RATE:=20mbit}" "${QUEUE:=625000}" "${BURST:=8000}" "${SUPERFRAMES:=off}"
 sysctl -qw net.core.devconf_inherit_init_net=1 net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 
 nodes="switch nc2 vm_a vm_b vm_c vm_d st1 st2 st3"

@@ -15,20 +15,20 @@ type stream struct {
 	chunked  bool    // speaks to a chunkserver
 }
 
-// The lab's ordinary day, some 16 Mbit/s over all links together: writes of this
+// The lab's ordinary day, some 8 Mbit/s over all links together: writes of this
 // host's and the far host's VMs with three copies, reads, a tenth of it VM
 // traffic, and somebody who collects metrics. This host's members carry about a
 // tenth of their rate.
 var background = []stream{
-	{"nc2", farHost + ":41001", nc1 + ":9422", []string{"10.1.16.71", "10.1.16.72"}, 1.5e6, true},
-	{"", nc1 + ":41002", "10.1.16.71:9422", []string{"10.1.16.72", "10.1.16.73"}, 1.5e6, true},
-	{"", nc1 + ":41004", "10.1.16.73:9422", []string{"10.1.16.71"}, 1e6, true},
-	{"st2", "10.1.16.72:41003", nc1 + ":9422", nil, 1.2e6, true},
-	{"st3", "10.1.16.73:41006", nc1 + ":9422", nil, 1.2e6, true},
-	{"st1", "10.1.16.71:41005", farHost + ":9422", nil, 1e6, true},
-	{"vm_a", vmA + ":42001", vmB + ":5201", nil, 0.4e6, false},
-	{"vm_b", vmB + ":42002", vmA + ":5201", nil, 0.4e6, false},
-	{"", nc1 + ":42003", "10.1.16.73:9100", nil, 0.15e6, false},
+	{"nc2", farHost + ":41001", nc1 + ":9422", []string{"10.1.16.71", "10.1.16.72"}, 0.75e6, true},
+	{"", nc1 + ":41002", "10.1.16.71:9422", []string{"10.1.16.72", "10.1.16.73"}, 0.75e6, true},
+	{"", nc1 + ":41004", "10.1.16.73:9422", []string{"10.1.16.71"}, 0.5e6, true},
+	{"st2", "10.1.16.72:41003", nc1 + ":9422", nil, 0.6e6, true},
+	{"st3", "10.1.16.73:41006", nc1 + ":9422", nil, 0.6e6, true},
+	{"st1", "10.1.16.71:41005", farHost + ":9422", nil, 0.5e6, true},
+	{"vm_a", vmA + ":42001", vmB + ":5201", nil, 0.2e6, false},
+	{"vm_b", vmB + ":42002", vmA + ":5201", nil, 0.2e6, false},
+	{"", nc1 + ":42003", "10.1.16.73:9100", nil, 0.08e6, false},
 }
 
 // startBackground serves on every node and keeps the streams going.

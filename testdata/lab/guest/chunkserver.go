@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,9 +23,15 @@ import (
 // its length (4 bytes), the number of replicas (1) and their addresses (4 each).
 const chunkPort = 9422
 
-// window is what a receiver lets a sender have under way: a little less than the
-// queue of a port, so that a burst delays what waits behind it without drops.
-const window = 900 << 10
+// window is what a receiver lets a sender have under way: less than the queue of
+// a port, so that a burst delays what waits behind it without drops.
+func window() int {
+	queue, err := strconv.Atoi(os.Getenv("QUEUE"))
+	if err != nil {
+		queue = 625000 // as in topology.sh
+	}
+	return queue * 3 / 4
+}
 
 // serveChunks serves in the namespace of node until the process ends.
 func serveChunks(node, ip string) error {
@@ -50,7 +57,7 @@ func serveAsProcess(ip string) error {
 func listen(node, addr string) (l net.Listener, err error) {
 	err = inNode(node, func() error {
 		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-			return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, window) })
+			return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, window()) })
 		}}
 		lc.SetMultipathTCP(false)
 		l, err = lc.Listen(context.Background(), "tcp4", addr)

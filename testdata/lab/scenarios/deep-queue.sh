@@ -1,5 +1,5 @@
-# what: the storage burst at 20 Mbit/s with 500 ms of queue
-# boot: RATE=20mbit QUEUE=1250000
+# what: the storage burst through ports of 10 Mbit/s with 500 ms of queue
+# boot: RATE=10mbit QUEUE=625000
 # members: any
 # trigger: rtt outstanding
 # segment: physical network
