@@ -80,7 +80,8 @@ type World struct {
 	Host       string // host name
 	Links      []Link // captured links, in pane order
 	Bonds      []Bond
-	Rules      []Rule // class rules, first match wins
+	Rules      []Rule     // class rules, first match wins
+	Guests     []GuestNIC // vifs and who is behind them
 	Offset     WallOffset
 	ClockSteps int // how often Offset has moved
 }

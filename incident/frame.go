@@ -10,12 +10,13 @@ import (
 // Frame is one picture of everything, made at most every 100 ms. It is
 // immutable and shared: pause and freeze are "keep the pointer".
 type Frame struct {
-	At     flow.Time
-	Wall   time.Time // in the zone of this process
-	World  *flow.World
-	Links  []LinkView // in pane order
-	Pings  []PingView
-	Strips []Strip // one for each zoom step, Strips[i].Step = Zooms[i]
+	At      flow.Time
+	Wall    time.Time // in the zone of this process
+	World   *flow.World
+	Links   []LinkView // in pane order
+	Pings   []PingView
+	Carried Carried // storage and vifs, against all links
+	Strips  []Strip // one for each zoom step, Strips[i].Step = Zooms[i]
 
 	Incidents []IncidentLine // newest last, at most 20
 	Frozen    *Incident      // the newest incident's picture, open or sealed; nil if there was none

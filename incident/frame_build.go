@@ -17,6 +17,7 @@ func (m *Monitor) Frame(now flow.Time) *Frame {
 	for _, l := range m.links {
 		f.Links = append(f.Links, l.view(now))
 	}
+	f.Carried = m.carried(f.Links, now)
 	for _, t := range m.targets {
 		f.Pings = append(f.Pings, m.pingView(t))
 	}

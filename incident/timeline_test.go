@@ -105,6 +105,9 @@ func (p *player) play(f []string) {
 		"backlog": p.backlog, "neighbour": p.neighbour, "counter": p.counter, "change": p.change, "mute": p.mute, "down": p.down, "back": p.back,
 		"step": p.step, "freeze": p.freeze, "close": p.close, "status": p.status, "incident": p.incident, "flows": p.flows, "strip": p.strip, "loss": p.loss, "lag": p.lag}[f[0]]
 	if !ok {
+		run, ok = p.guestCommand(f[0])
+	}
+	if !ok {
 		p.t.Fatalf("unknown command %q", f)
 	}
 	run(f[1:])
