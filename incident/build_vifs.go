@@ -129,7 +129,8 @@ func (s *VIFSum) cut(list []VIFPart) []VIFPart {
 // Carried is the part that storage and vifs have in what all captured links
 // carry now, for screens. Rates are bit/s.
 type Carried struct {
-	Storage [2]float64 // class storage by direction, over 2 s
+	Storage    [2]float64 // class storage by direction, over 2 s
+	HasStorage bool       // some flow of the last 40 s has this class
 	// VIFs is how many vifs have a known rate, 0 = none or not known. VIF is their
 	// sum over the last 2 to 3 s, from the guests' point of view: [flow.Rx] is
 	// toward them. Share is of what the links carried in that time, NaN = unknown;
@@ -153,8 +154,10 @@ func (m *Monitor) carried(views []LinkView, now flow.Time) Carried {
 			if k.Class == flow.Storage {
 				c.Storage[flow.Rx] += k.Rate[flow.Rx]
 				c.Storage[flow.Tx] += k.Rate[flow.Tx]
+				c.HasStorage = true
 			}
 		}
+		c.HasStorage = c.HasStorage || slices.ContainsFunc(views[i].Rows, func(f FlowView) bool { return f.Class == flow.Storage })
 	}
 	named := m.guests.named()
 	newest := m.guests.reach(now)[0]

@@ -123,7 +123,7 @@ func TestRanks(t *testing.T) {
 // and of as many pairs in which one is forwarded, nearly every one is.
 func TestUnrelatedFlowsMakeNoChain(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 3))
-	const n = 4000
+	const n = 2000
 	shape := func() func(int) float64 {
 		rate := []float64{1e9, 2e9, 4e9}[r.IntN(3)]
 		f := wobbling(r, rate, []float64{0, 0.05, 0.2, 0.5}[r.IntN(4)])

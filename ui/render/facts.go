@@ -15,6 +15,7 @@ func (v *View) snapshotTail(in *incident.Incident, r rect) [][]span {
 	if p := pathSpans(in); p != nil {
 		tail = append(tail, p)
 	}
+	tail = append(tail, guestLines(in, r.h)...)
 	if r.h >= 20 {
 		for i := range in.Links {
 			tail = append(tail, linkSpans(&in.Links[i]))
