@@ -38,15 +38,14 @@ const (
 // It does not change in and may be called from any goroutine.
 func WriteMarkdown(w io.Writer, in *Incident) error {
 	head := slices.Concat([]string{mdVerdict(in), ""}, mdTrigger(in), mdLinks(in))
-	storage := mdStorage(in)
 	pings, path, again := mdPings(in), mdPath(in), mdAgain(in)
-	room := mdMaxLines - len(head) - len(storage) - len(pings) - len(path) - len(again)
+	room := mdMaxLines - len(head) - len(pings) - len(path) - len(again)
 	flows := mdFlows(in, room-len(mdWhy(in, mdEvidence)))
 	evidence := mdWhy(in, mdEvidence)
 	if more := room - len(flows) - len(evidence); more > 0 {
 		evidence = mdWhy(in, min(mdEvidence+more, mdMaxEvidence))
 	}
-	lines := slices.Concat(head, flows, storage, pings, path, evidence, again)
+	lines := slices.Concat(head, flows, pings, path, evidence, again)
 	if _, err := io.WriteString(w, strings.Join(lines, "\n")+"\n"); err != nil {
 		return fmt.Errorf("write incident.md: %w", err)
 	}

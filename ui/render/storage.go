@@ -3,6 +3,7 @@ package render
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"spiketop/flow"
 	"spiketop/incident"
@@ -189,16 +190,12 @@ func storageLine(s *incident.StoragePart) []span {
 // chainLine names the flows of a chain: the one that came in with both ends, of
 // those that went out where they went to.
 func chainLine(c *incident.ChainPart) []span {
-	spans := []span{{"chain  ", Style{Fg: Faint}, 0}, {" " + c.Shape(), Style{Fg: Strong, Bold: true}, 0},
-		{"  " + incident.Clean(c.In.Remote), Style{}, 1}, {" → " + incident.Clean(c.In.Local), Style{}, 3}}
+	out := make([]string, len(c.Out))
 	for i := range c.Out {
-		sep := " → "
-		if i > 0 {
-			sep = ", "
-		}
-		spans = append(spans, span{sep + incident.Clean(c.Out[i].Remote), Style{}, min(1+i, 8)})
+		out[i] = incident.Clean(c.Out[i].Remote)
 	}
-	return spans
+	return []span{{"chain  ", Style{Fg: Faint}, 0}, {" " + c.Shape(), Style{Fg: Strong, Bold: true}, 0},
+		{"  " + incident.Clean(c.In.Remote), Style{}, 2}, {" → " + incident.Clean(c.In.Local), Style{}, 3}, {" → " + strings.Join(out, ", "), Style{}, 0}}
 }
 
 func fedLine(s *incident.StoragePart) []span {
