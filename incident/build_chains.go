@@ -97,14 +97,15 @@ func (b *builder) chainFlow(c *candidate) ChainFlow {
 
 // candidates are the largest storage flows of a direction in the window.
 func (b *builder) candidates(d flow.Direction, linkBytes float64) []candidate {
+	least := max(chainBytes, uint64(chainLinkShare*linkBytes))
 	index := map[flow.Key]int{}
 	var list []candidate
 	for i := range b.sums {
 		for j := range b.sums[i].Flows {
 			f := &b.sums[i].Flows[j]
 			n := f.Sum[d].Bytes
-			if f.Class != flow.Storage || n == 0 {
-				continue
+			if f.Class != flow.Storage || n < least/uint64(len(b.sums)) {
+				continue // on no link it carries its part of the least
 			}
 			k, ok := index[f.Key]
 			if !ok {
@@ -120,7 +121,6 @@ func (b *builder) candidates(d flow.Direction, linkBytes float64) []candidate {
 			}
 		}
 	}
-	least := max(chainBytes, uint64(chainLinkShare*linkBytes))
 	list = slices.DeleteFunc(list, func(c candidate) bool { return c.bytes < least })
 	slices.SortFunc(list, func(x, y candidate) int {
 		return cmp.Or(cmp.Compare(y.bytes, x.bytes), x.key.Compare(&y.key))

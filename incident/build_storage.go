@@ -202,8 +202,8 @@ func (b *builder) wire(p *StoragePart) {
 		disks = append(disks, t)
 	}
 	span := spanAround(disks, b.c.from, b.to)
-	if span.To <= span.From || p.BaselineInBps == nil {
-		return
+	if span.From > b.c.from || span.To < b.to || p.BaselineInBps == nil {
+		return // not read on both sides of the window, or not yet
 	}
 	var written, read float64
 	known := false
@@ -234,8 +234,9 @@ func (b *builder) wire(p *StoragePart) {
 // whole is a number of bytes, 0 where it is negative.
 func whole(n float64) uint64 { return uint64(math.Round(max(n, 0))) }
 
-// storageIn is what class storage carried in s, by direction; over is how much of
-// that time is known of the link that is known least. What the window's sums
+// storageIn is what class storage carried in s, which holds the window, by
+// direction; over is how much of that time is known of the link that is known
+// least. What the window's sums
 // already hold is not looked at again.
 func (b *builder) storageIn(s flow.Span) (bytes [2]float64, over time.Duration, links float64) {
 	for i, l := range b.m.links {
@@ -246,13 +247,9 @@ func (b *builder) storageIn(s flow.Span) (bytes [2]float64, over time.Duration, 
 				parts = append(parts, &sum)
 			}
 		}
-		if s.From <= b.c.from && s.To >= b.to {
-			add(s.From, b.c.from)
-			parts = append(parts, b.sums[i])
-			add(b.to, s.To)
-		} else {
-			add(s.From, s.To)
-		}
+		add(s.From, b.c.from)
+		parts = append(parts, b.sums[i])
+		add(b.to, s.To)
 		known := time.Duration(0)
 		for _, sum := range parts {
 			n := classBytes(sum, flow.Storage)
