@@ -131,6 +131,8 @@ func (w *watch) takeWaiting() {
 	take(w.s.counters, w.mon.Counters)
 	take(w.s.states, w.newState)
 	take(w.s.looks, w.newGuests)
+	take(w.s.moved, w.mon.GuestNICs)
+	take(w.s.guests.disks, w.mon.Disks)
 	take(w.s.said, func(text string) { w.mon.Note(capture.Now(), text) })
 }
 

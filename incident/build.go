@@ -25,7 +25,9 @@ func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 	in.Classes = b.classes()
 	in.Flows = b.flows()
 	in.Bond = b.bonds()
+	b.guestParts(in)
 	b.judge(in)
+	nameFeeder(in)
 	return in
 }
 

@@ -18,6 +18,7 @@ type mdRow struct {
 func mdFlows(in *Incident, max int) []string {
 	const around = 4 + 1 + 2 // heading, fences, blank line; head of the table; what is not shown
 	classes := mdClasses(in)
+	classes = append(classes, mdGuests(in, max-around-len(classes)-mdLeastRows)...)
 	rows := mdTop(in, max-around-len(classes))
 	t := textTable{align: "lrrrrlllrl"}
 	t.add("dir", "rate", "usual", "change", "share", "class", "link", "proto", "vlan", "flow")

@@ -40,7 +40,7 @@ func export(t *testing.T, e exporter, in *Incident) []byte {
 }
 
 func TestExportGolden(t *testing.T) {
-	for name, in := range map[string]*Incident{"rich": richIncident(), "minimal": minimalIncident()} {
+	for name, in := range map[string]*Incident{"rich": richIncident(), "minimal": minimalIncident(), "storage": storageIncident()} {
 		for _, e := range exporters {
 			t.Run(name+"."+e.ext, func(t *testing.T) {
 				got := export(t, e, in)
@@ -75,7 +75,7 @@ func TestExportIsRepeatable(t *testing.T) {
 }
 
 func TestJSONRoundTrip(t *testing.T) {
-	for name, in := range map[string]*Incident{"rich": richIncident(), "minimal": minimalIncident(), "zero": {Schema: Schema}} {
+	for name, in := range map[string]*Incident{"rich": richIncident(), "minimal": minimalIncident(), "storage": storageIncident(), "zero": {Schema: Schema}} {
 		t.Run(name, func(t *testing.T) {
 			first := export(t, exporters[0], in)
 			got, err := ReadJSON(bytes.NewReader(first))
@@ -191,7 +191,7 @@ type failingReader struct{ err error }
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
 func FuzzReadJSON(f *testing.F) {
-	for _, in := range []*Incident{richIncident(), minimalIncident(), hostileIncident()} {
+	for _, in := range []*Incident{richIncident(), minimalIncident(), hostileIncident(), storageIncident()} {
 		var b bytes.Buffer
 		if err := WriteJSON(&b, in); err != nil {
 			f.Fatal(err)
@@ -233,6 +233,7 @@ func checkTerminalSafe(t *testing.T, name string, b []byte) {
 
 func TestHostileNames(t *testing.T) {
 	in := hostileIncident()
+	hostileStorage(in)
 	for _, e := range exporters {
 		checkTerminalSafe(t, e.ext, export(t, e, in))
 	}
@@ -264,7 +265,7 @@ func TestHostileNames(t *testing.T) {
 }
 
 func TestMarkdownIsShortAndSaysWhat(t *testing.T) {
-	in := richIncident()
+	in := storageIncident()
 	crowd(in)
 	md := string(export(t, exporters[1], in))
 	lines := strings.Split(strings.TrimSuffix(md, "\n"), "\n")

@@ -10,12 +10,13 @@ import (
 // Frame is one picture of everything, made at most every 100 ms. It is
 // immutable and shared: pause and freeze are "keep the pointer".
 type Frame struct {
-	At     flow.Time
-	Wall   time.Time // in the zone of this process
-	World  *flow.World
-	Links  []LinkView // in pane order
-	Pings  []PingView
-	Strips []Strip // one for each zoom step, Strips[i].Step = Zooms[i]
+	At      flow.Time
+	Wall    time.Time // in the zone of this process
+	World   *flow.World
+	Links   []LinkView // in pane order
+	Pings   []PingView
+	Carried Carried // storage and vifs, against all links
+	Strips  []Strip // one for each zoom step, Strips[i].Step = Zooms[i]
 
 	Bonds    []BondView // those that a captured link belongs to
 	Warnings []string   // what stands, as long as it does: a bond out of balance, storage that may be invisible; foreign names in it

@@ -24,6 +24,7 @@ func (m *Monitor) Frame(now flow.Time) *Frame {
 	for _, h := range m.world.Hidden {
 		f.Warnings = append(f.Warnings, "storage may be invisible: "+h)
 	}
+	f.Carried = m.carried(f.Links, now)
 	for _, t := range m.targets {
 		f.Pings = append(f.Pings, m.pingView(t))
 	}

@@ -57,6 +57,7 @@ func (m *Monitor) SetWorld(now flow.Time, w *flow.World) {
 		list = append(list, l)
 	}
 	m.links = list
+	m.guests.name(w.Guests)
 }
 
 // link returns the captured link with number id, nil if there is none.

@@ -23,19 +23,22 @@ type Incident struct {
 	Engine    string `json:"engine"`
 	Truncated bool   `json:"truncated"`
 
-	Trigger  Trigger     `json:"trigger"`
-	Window   Window      `json:"window"`
-	Baseline BaseWindow  `json:"baseline_window"`
-	Links    []LinkPart  `json:"links"`
-	Classes  []ClassPart `json:"classes"`
-	Flows    FlowPart    `json:"flows"`
-	Path     PathPart    `json:"path"`
-	Pings    []PingPart  `json:"pings"`
-	Series   Series      `json:"series"`
-	Bond     []BondPart  `json:"bond,omitempty"`
-	Hidden   []string    `json:"hidden,omitempty"` // ways by which traffic passed this host unseen (RDMA, SR-IOV, DPDK, XDP)
-	Verdict  Verdict     `json:"verdict"`
-	Self     SelfPart    `json:"self"`
+	Trigger  Trigger      `json:"trigger"`
+	Window   Window       `json:"window"`
+	Baseline BaseWindow   `json:"baseline_window"`
+	Links    []LinkPart   `json:"links"`
+	Classes  []ClassPart  `json:"classes"`
+	Flows    FlowPart     `json:"flows"`
+	Path     PathPart     `json:"path"`
+	Pings    []PingPart   `json:"pings"`
+	Series   Series       `json:"series"`
+	Bond     []BondPart   `json:"bond,omitempty"`
+	Hidden   []string     `json:"hidden,omitempty"` // ways by which traffic passed this host unseen (RDMA, SR-IOV, DPDK, XDP)
+	Storage  *StoragePart `json:"storage,omitempty"`
+	VIFs     []VIFPart    `json:"vifs,omitempty"`
+	VIFSum   *VIFSum      `json:"vif_sum,omitempty"`
+	Verdict  Verdict      `json:"verdict"`
+	Self     SelfPart     `json:"self"`
 
 	// For screens and the store, not written.
 	Number int  `json:"-"` // running number in this process: "#3"

@@ -72,6 +72,7 @@ type Monitor struct {
 	lateTicks int
 	steps     []flow.Time // clock steps
 	changes   []linkEvent
+	guests    guestMemory
 
 	open       []*collecting // incidents that still collect, oldest first
 	number     int           // of the last incident

@@ -16,6 +16,7 @@ func FuzzMonitor(f *testing.F) {
 	f.Add([]byte{1, 0, 1, 1, 4, 2, 9, 0, 5, 3, 200, 1, 8, 7, 30, 4, 4, 4, 6, 9, 0, 10, 3})
 	f.Add(bytes.Repeat([]byte{1, 250, 3, 7, 40}, 80))
 	f.Add(bytes.Repeat([]byte{0, 1, 200, 2, 90, 7, 2, 8, 4, 255, 3, 60, 5, 5}, 60))
+	f.Add(bytes.Repeat([]byte{11, 3, 0, 9, 200, 11, 4, 1, 0, 30, 2, 0, 9, 1, 40, 3, 8, 5, 200, 3, 100}, 40))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		newFuzzRun(t).run(in)
 	})
@@ -60,7 +61,7 @@ func (r *fuzzRun) run(in []byte) {
 
 func (r *fuzzRun) op(b byte, next func() byte) {
 	ms := func() time.Duration { return time.Duration(next()) * 3 * time.Millisecond }
-	switch b % 11 {
+	switch b % 12 {
 	case 0, 1:
 		r.sample(next)
 	case 2:
@@ -97,6 +98,8 @@ func (r *fuzzRun) op(b byte, next func() byte) {
 		w.Links = append([]flow.Link(nil), w.Links[:1+int(next())%2]...)
 		w.Links[0].State = flow.LinkState(next() % 4)
 		r.m.SetWorld(r.now, &w)
+	case 11:
+		r.guests(next)
 	case 10:
 		if f := r.m.Frame(r.now); len(f.Strips) != len(Zooms) || len(f.Pings) != 3 {
 			r.t.Errorf("frame with %d strips, %d pings", len(f.Strips), len(f.Pings))
@@ -138,6 +141,7 @@ func (r *fuzzRun) output(o Output) {
 		if !in.Window.From.Before(in.Window.To) || in.Window.To.Sub(in.Window.From) > windowMax || !ValidID(in.ID) || in.Verdict.Sentence == "" {
 			r.t.Errorf("incident %+v", in)
 		}
+		checkGuests(r.t, in)
 		if in.Number > 3 {
 			continue
 		}

@@ -21,6 +21,7 @@ type picture struct {
 	rtt      time.Duration // of the guilty echo
 	late     int
 	worst    time.Duration
+	guests   [2]flow.Time // how far into the window the vifs' and disks' counters reach
 }
 
 // preview builds what is known now, for the frozen panes.
@@ -55,7 +56,7 @@ func (m *Monitor) publish(c *collecting, to flow.Time) {
 }
 
 func (m *Monitor) pictureOf(c *collecting, to flow.Time) picture {
-	p := picture{to: to, state: c.guilty.State, rtt: c.guilty.RTT}
+	p := picture{to: to, state: c.guilty.State, rtt: c.guilty.RTT, guests: m.guests.reach(to)}
 	for _, s := range m.gather(c, to) {
 		p.slots += s.Slots
 	}

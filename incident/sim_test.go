@@ -25,6 +25,7 @@ type sim struct {
 	stopped bool          // the process does not run
 	lag     time.Duration // by which rings and slots lag behind, beside simDelay
 	random  uint64
+	guests  simGuests
 }
 
 const simStart = flow.Time(1000 * time.Second)
@@ -56,6 +57,7 @@ type simFlow struct {
 	wobble float64   // 0..1
 	until  flow.Time // 0 = for ever
 	known  bool      // the look-back has been told
+	simFollow
 }
 
 type simTarget struct {
@@ -183,6 +185,7 @@ func (s *sim) stop(d time.Duration) {
 
 // carry lets the flows of 10 ms go by.
 func (s *sim) carry() {
+	s.guests.carry()
 	for _, l := range s.links {
 		if l.slot == nil {
 			from := s.world.Offset.SlotStart(s.now)
@@ -192,7 +195,7 @@ func (s *sim) carry() {
 			if f.until != 0 && s.now >= f.until {
 				continue
 			}
-			n := uint64(f.bps * (1 + f.wobble*s.chance()) * simStep.Seconds() / 8)
+			n := f.step(s)
 			b := l.bytes[f.id]
 			if b == nil {
 				b = &[2]uint64{}
@@ -257,6 +260,7 @@ func (s *sim) round() {
 
 func (s *sim) deliver() {
 	mark := s.now.Add(-simDelay - s.lag)
+	s.guests.deliver(s)
 	for _, l := range s.links {
 		if l.silent {
 			continue

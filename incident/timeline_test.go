@@ -107,6 +107,9 @@ func (p *player) play(f []string) {
 		"step": p.step, "freeze": p.freeze, "close": p.close, "status": p.status, "incident": p.incident, "flows": p.flows, "strip": p.strip, "loss": p.loss, "lag": p.lag,
 		"bond": p.bond, "kernel": p.kernel, "hidden": p.hidden, "bonds": p.bonds}[f[0]]
 	if !ok {
+		run, ok = p.guestCommand(f[0])
+	}
+	if !ok {
 		p.t.Fatalf("unknown command %q", f)
 	}
 	run(f[1:])

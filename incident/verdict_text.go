@@ -144,6 +144,7 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 		list = append(list, fmt.Sprintf("%s %s while the echo waited: %s, %s (usually up to %s)", w.l.Name, w.d, perSecond(w.wait), verb, perSecond(w.limit)))
 	}
 	list = append(list, b.bondEvidence(in)...)
+	list = append(list, guestEvidence(in)...)
 	for i := range in.Links {
 		list = append(list, linkEvidence(&in.Links[i])...)
 	}

@@ -57,7 +57,7 @@ func drawIncidentLine(c *Canvas, y int, v *View) {
 		if v.Frame.Suppressed > 0 {
 			text = count(uint64(v.Frame.Suppressed)) + " incidents were not written (too many)"
 		}
-		line(c, 1, y, c.W-2, []span{{text, Style{Fg: Faint}, 0}})
+		line(c, 1, y, c.W-2, append([]span{{text, Style{Fg: Faint}, 0}}, v.carriedTail(c.H)...))
 		return
 	}
 	line(c, 1, y, c.W-2, incidentSpans(&v.Frame.Incidents[n-1], c.W, v))

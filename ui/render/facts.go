@@ -18,6 +18,7 @@ func (v *View) snapshotTail(in *incident.Incident, r rect) [][]span {
 		}
 		tail = append(tail, p)
 	}
+	tail = append(tail, guestLines(in, r.h)...)
 	if r.h >= 20 {
 		for i := range in.Links {
 			tail = append(tail, linkSpans(&in.Links[i]))

@@ -41,7 +41,7 @@ func Draw(c *Canvas, v *View) Layout {
 		l = drawHelp(c, upper, v)
 	default:
 		drawTitle(c, v)
-		l = drawPanes(c, upper, v)
+		l = drawPanes(c, v.drawCarried(c, upper), v)
 	}
 	drawKeys(c, v)
 	if v.Prompt != nil {

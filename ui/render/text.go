@@ -73,7 +73,7 @@ func stripText(v *View, width int) *Canvas {
 func storyText(v *View, width int) *Canvas {
 	v.Page = Snapshot
 	rows := max(len(v.Incident.Flows.Rx), len(v.Incident.Flows.Tx))
-	h := 24 + min(rows, 16) + len(v.Incident.Links) + len(v.Incident.Pings) + min(len(v.Incident.Bond), 2) + min(len(v.Incident.Hidden), 1)
+	h := 24 + min(rows, 16) + len(v.Incident.Links) + len(v.Incident.Pings) + min(len(v.Incident.Bond), 2) + min(len(v.Incident.Hidden), 1) + len(guestLines(v.Incident, tallScreen))
 	c := NewCanvas(width, h)
 	drawSnapshot(c, rect{0, 1, width, h - 1}, v)
 	return c
