@@ -73,28 +73,6 @@ type Bond struct {
 	Members []Member
 }
 
-// World is what is known about this host besides its packets. It is immutable:
-// a change makes a new World with a higher Generation.
-type World struct {
-	Generation uint64
-	Host       string // host name
-	Links      []Link // captured links, in pane order
-	Bonds      []Bond
-	Rules      []Rule // class rules, first match wins
-	Offset     WallOffset
-	ClockSteps int // how often Offset has moved
-}
-
-// Link returns the link with the given id, or nil.
-func (w *World) Link(id LinkID) *Link {
-	for i := range w.Links {
-		if w.Links[i].ID == id {
-			return &w.Links[i]
-		}
-	}
-	return nil
-}
-
 // LinkCounters are cumulative kernel counters of one link, with the time they
 // were read. A counter that this kernel or NIC does not have stays zero and its
 // absence is said by the collector.
