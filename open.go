@@ -120,7 +120,7 @@ func (s *session) openReaders() error {
 
 func (s *session) openReader(l flow.Link, w *flow.World) error {
 	r, err := capture.OpenReader(capture.ReaderConfig{Link: l.ID, Name: l.Name, Ifindex: l.Ifindex, Epoch: l.Epoch,
-		MaxFlows: s.o.maxFlows, Clock: s.clock, Classify: classOf(w), Out: s.batches})
+		MaxFlows: s.o.maxFlows, Clock: s.clock, Classify: classOf(w, l.ID), Out: s.batches})
 	if err != nil {
 		return err
 	}
@@ -128,10 +128,11 @@ func (s *session) openReader(l flow.Link, w *flow.World) error {
 	return nil
 }
 
-// classOf is the classifier of a World as the tables want it.
-func classOf(w *flow.World) func(*flow.Key, [6]byte) flow.Class {
-	return func(k *flow.Key, mac [6]byte) flow.Class {
-		c, _ := w.Classify(k, mac)
+// classOf is the classifier of a World for one link, as its table wants it.
+func classOf(w *flow.World, id flow.LinkID) flow.TableClassify {
+	classify := w.ClassifyOn(id)
+	return func(k *flow.Key, mac, inner [6]byte) flow.Class {
+		c, _ := classify(k, mac, inner)
 		return c
 	}
 }

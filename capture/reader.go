@@ -29,7 +29,7 @@ type ReaderConfig struct {
 	Epoch    uint32 // of the first slots
 	MaxFlows int    // overrides Table.MaxFlows unless 0
 	Clock    *Clock // shared by all Readers of the process
-	Classify func(*flow.Key, [6]byte) flow.Class
+	Classify flow.TableClassify
 	Out      chan<- *flow.Batch // never closed; a full one makes batches merge, see Run
 
 	Table   flow.TableConfig // other limits of the table; Link, Classify and a random Seed are filled in
@@ -72,7 +72,7 @@ type Reader struct {
 	epoch    uint32
 
 	changed  chan struct{} // Follow has been called
-	classify atomic.Pointer[func(*flow.Key, [6]byte) flow.Class]
+	classify atomic.Pointer[flow.TableClassify]
 	mu       sync.Mutex // protects want and stats
 	want     follow
 	stats    ReaderStats
@@ -127,7 +127,7 @@ func (r *Reader) Follow(ifindex int, epoch uint32) {
 
 // SetClassify gives flows their class from now on by f, which must be safe to
 // call from the goroutine of Run.
-func (r *Reader) SetClassify(f func(*flow.Key, [6]byte) flow.Class) { r.classify.Store(&f) }
+func (r *Reader) SetClassify(f flow.TableClassify) { r.classify.Store(&f) }
 
 // Stats returns what the Reader has done, at most some 50 ms old.
 func (r *Reader) Stats() ReaderStats {

@@ -1,9 +1,15 @@
 package flow
 
-import "net/netip"
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unicode"
+)
 
 // Class says whose traffic a flow is. The built-in classes have fixed numbers,
-// a user's own follow.
+// a user's own follow, see [DefineClass].
 type Class uint8
 
 const (
@@ -15,41 +21,136 @@ const (
 	FirstUserClass
 )
 
-var classNames = [...]string{"unknown", "storage", "vif", "host", "control"}
+// MaxClasses is how many classes there can be, the built-in ones included.
+const MaxClasses = 64
+
+// classInfo is what a class is called.
+type classInfo struct {
+	name   string
+	letter rune
+}
+
+// classes holds every class defined so far by number: names are interned, so
+// that a Class can be written by whoever holds one. The list is replaced, never
+// changed; a number keeps its name for the life of the program.
+var (
+	classes  atomic.Pointer[[]classInfo]
+	classesM sync.Mutex // of who replaces classes
+)
+
+func init() {
+	classes.Store(&[]classInfo{{"unknown", '?'}, {"storage", 'S'}, {"vif", 'V'}, {"host", 'H'}, {"control", 'C'}})
+}
+
+// DefineClass returns the class called name, which is new or has been defined
+// before; it then keeps its number and takes the letter. The name has 1 to 16
+// of the characters a-z, 0-9 and "-" and begins with a letter; the letter is one
+// of A-Z that no built-in class has; those of the user are not compared with one
+// another, as a class may be gone since. A built-in class keeps its letter: give
+// 0 for it.
+// Any goroutine may call it.
+func DefineClass(name string, letter rune) (Class, error) {
+	classesM.Lock()
+	defer classesM.Unlock()
+	old := *classes.Load()
+	c, err := checkClass(old, name, letter)
+	if err != nil {
+		return 0, err
+	}
+	if c < FirstUserClass || int(c) < len(old) && old[c].letter == letter {
+		return c, nil
+	}
+	next := append([]classInfo(nil), old...)
+	if int(c) == len(next) {
+		next = append(next, classInfo{})
+	}
+	next[c] = classInfo{name, letter}
+	classes.Store(&next)
+	return c, nil
+}
+
+// checkClass returns the number that the class has or would have.
+func checkClass(list []classInfo, name string, letter rune) (Class, error) {
+	if !isClassName(name) {
+		return 0, fmt.Errorf("class %s: a name has 1 to 16 of a-z, 0-9 and -, and begins with a letter", quoteShort(name))
+	}
+	c := Class(len(list))
+	for i := range list {
+		if list[i].name == name {
+			c = Class(i)
+		}
+	}
+	switch {
+	case c < FirstUserClass && letter != 0 && letter != list[c].letter:
+		return 0, fmt.Errorf("class %s: its letter is %c", name, list[c].letter)
+	case c < FirstUserClass:
+		return c, nil
+	case letter < 'A' || letter > 'Z':
+		return 0, fmt.Errorf("class %s: its letter is to be one of A-Z", name)
+	case int(c) >= MaxClasses:
+		return 0, fmt.Errorf("class %s: more than %d classes", name, MaxClasses-int(FirstUserClass))
+	}
+	for i := range list {
+		if list[i].letter == letter && Class(i) < FirstUserClass {
+			return 0, fmt.Errorf("class %s: the letter %c belongs to class %s", name, letter, list[i].name)
+		}
+	}
+	return c, nil
+}
+
+func isClassName(s string) bool {
+	return s != "" && len(s) <= 16 && s[0] >= 'a' && s[0] <= 'z' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
+// ClassNamed returns the class with this name, if one is defined.
+func ClassNamed(name string) (Class, bool) {
+	for i, c := range *classes.Load() {
+		if c.name == name {
+			return Class(i), true
+		}
+	}
+	return 0, false
+}
+
+// ClassNames lists the classes defined so far, by number.
+func ClassNames() []string {
+	list := *classes.Load()
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = list[i].name
+	}
+	return names
+}
 
 // String returns the word of the JSON files.
 func (c Class) String() string {
-	if int(c) < len(classNames) {
-		return classNames[c]
+	if list := *classes.Load(); int(c) < len(list) {
+		return list[c].name
 	}
-	return "class" + string(rune('0'+c%10))
+	return fmt.Sprintf("class%d", uint8(c))
 }
 
-// Letter returns the letter shown in front of a row: S V H C or ?.
+// Letter returns the letter shown in front of a row: S V H C ?, or the user's.
 func (c Class) Letter() rune {
-	if int(c) < len(classNames) {
-		return []rune("?SVHC")[c]
+	if list := *classes.Load(); int(c) < len(list) {
+		return list[c].letter
 	}
 	return 'U'
 }
 
-// ClassDef is a class that the user has added: the first has the number
-// [FirstUserClass], the others follow.
-type ClassDef struct {
-	Name string
-	Char rune // the letter in front of a row
-}
-
-// Rule gives a class to flows. All conditions that are set must hold, and at
-// least one is.
-type Rule struct {
-	Class          Class
-	Label          string       // a finer word: "monitoring", "logs"; "" = none
-	Text           string       // as the user wrote it, for Why
-	PortLo, PortHi uint16       // either end's port lies in PortLo..PortHi; 0 = no port condition
-	Prefix         netip.Prefix // either end lies in it
-	Process        string       // name of the process that has the socket; "" = no condition
-	VLAN           uint16       // 0 = no condition
-	VIF            string       // name of the vif or of the guest behind it; "" = no condition
-	Why            string       // what Classify answers, made once: "port 9422 (--storage 9422)"
+// plainText makes foreign text (names of guests and processes) fit for a
+// reason: one line of printable characters, of bounded length.
+func plainText(s string) string {
+	const most = 64
+	out := make([]rune, 0, min(len(s), most))
+	for _, r := range s {
+		if len(out) == most {
+			return string(out) + "…"
+		}
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			r = '?'
+		}
+		out = append(out, r)
+	}
+	return string(out)
 }

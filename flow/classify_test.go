@@ -28,23 +28,30 @@ func macKey(ethertype uint16, local, remote [6]byte) Key {
 	return k
 }
 
+// none6 is no MAC.
+var none6 [6]byte
+
 func TestParseRule(t *testing.T) {
 	prefix := netip.MustParsePrefix
 	tests := []struct {
 		in   string
 		want Rule
 	}{
-		{"9422", Rule{PortLo: 9422, PortHi: 9422, Why: "port 9422 (--storage 9422)"}},
-		{"1", Rule{PortLo: 1, PortHi: 1, Why: "port 1 (--storage 1)"}},
-		{"65535", Rule{PortLo: 65535, PortHi: 65535, Why: "port 65535 (--storage 65535)"}},
-		{"6800-7568", Rule{PortLo: 6800, PortHi: 7568, Why: "port 6800-7568 (--storage 6800-7568)"}},
-		{"10.1.16.0/24", Rule{Prefix: prefix("10.1.16.0/24"), Why: "in 10.1.16.0/24 (--storage 10.1.16.0/24)"}},
-		{"10.1.16.5/24", Rule{Prefix: prefix("10.1.16.0/24"), Why: "in 10.1.16.0/24 (--storage 10.1.16.5/24)"}},
-		{"fd00::/8", Rule{Prefix: prefix("fd00::/8"), Why: "in fd00::/8 (--storage fd00::/8)"}},
-		{"::ffff:10.0.0.0/104", Rule{Prefix: prefix("10.0.0.0/8"), Why: "in 10.0.0.0/8 (--storage ::ffff:10.0.0.0/104)"}},
-		{"10.1.16.71", Rule{Prefix: prefix("10.1.16.71/32"), Why: "address 10.1.16.71 (--storage 10.1.16.71)"}},
-		{"::ffff:10.1.16.71", Rule{Prefix: prefix("10.1.16.71/32"), Why: "address 10.1.16.71 (--storage ::ffff:10.1.16.71)"}},
-		{"fd00::1", Rule{Prefix: prefix("fd00::1/128"), Why: "address fd00::1 (--storage fd00::1)"}},
+		{"9422", Rule{Ports: []PortRange{{9422, 9422}}, Why: "port 9422 (--storage 9422)"}},
+		{"1", Rule{Ports: []PortRange{{1, 1}}, Why: "port 1 (--storage 1)"}},
+		{"65535", Rule{Ports: []PortRange{{65535, 65535}}, Why: "port 65535 (--storage 65535)"}},
+		{"6800-7568", Rule{Ports: []PortRange{{6800, 7568}}, Why: "port 6800-7568 (--storage 6800-7568)"}},
+		{"10.1.16.0/24", Rule{Prefixes: []netip.Prefix{prefix("10.1.16.0/24")}, Why: "in 10.1.16.0/24 (--storage 10.1.16.0/24)"}},
+		{"10.1.16.5/24", Rule{Prefixes: []netip.Prefix{prefix("10.1.16.0/24")}, Why: "in 10.1.16.0/24 (--storage 10.1.16.5/24)"}},
+		{"fd00::/8", Rule{Prefixes: []netip.Prefix{prefix("fd00::/8")}, Why: "in fd00::/8 (--storage fd00::/8)"}},
+		{"::ffff:10.0.0.0/104", Rule{Prefixes: []netip.Prefix{prefix("10.0.0.0/8")}, Why: "in 10.0.0.0/8 (--storage ::ffff:10.0.0.0/104)"}},
+		{"10.1.16.71", Rule{Prefixes: []netip.Prefix{prefix("10.1.16.71/32")}, Why: "address 10.1.16.71 (--storage 10.1.16.71)"}},
+		{"::ffff:10.1.16.71", Rule{Prefixes: []netip.Prefix{prefix("10.1.16.71/32")}, Why: "address 10.1.16.71 (--storage ::ffff:10.1.16.71)"}},
+		{"chunkserver", Rule{Processes: []string{"chunkserver"}, Why: "process chunkserver (--storage chunkserver)"}},
+		{"ceph-osd", Rule{Processes: []string{"ceph-osd"}, Why: "process ceph-osd (--storage ceph-osd)"}},
+		{"rpc.mountd_2", Rule{Processes: []string{"rpc.mountd_2"}, Why: "process rpc.mountd_2 (--storage rpc.mountd_2)"}},
+		{"3fs", Rule{Processes: []string{"3fs"}, Why: "process 3fs (--storage 3fs)"}},
+		{"fd00::1", Rule{Prefixes: []netip.Prefix{prefix("fd00::1/128")}, Why: "address fd00::1 (--storage fd00::1)"}},
 	}
 	samePrefix := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 	for _, tt := range tests {
@@ -62,10 +69,9 @@ func TestParseRule(t *testing.T) {
 }
 
 func TestParseRuleRefuses(t *testing.T) {
-	const forms = "want a port (9422), a range of ports (6800-7568), a network (10.1.16.0/24, fd00::/8) or an address; " +
-		"names of hosts and processes are not understood"
+	const forms = "want a port (9422), a range of ports (6800-7568), a network (10.1.16.0/24, fd00::/8), an address " +
+		"or the name of a process (chunkserver)"
 	tests := []struct{ name, in, want string }{
-		{"process name", "chunkserver", `storage rule "chunkserver": ` + forms},
 		{"empty", "", `storage rule "": ` + forms},
 		{"port zero", "0", `storage rule "0": port "0" is not in 1-65535`},
 		{"port too high", "65536", `storage rule "65536": port "65536" is not in 1-65535`},
@@ -76,6 +82,10 @@ func TestParseRuleRefuses(t *testing.T) {
 		{"negative", "-9422", `storage rule "-9422": ` + forms},
 		{"long prefix", "10.1.16.0/33", `storage rule "10.1.16.0/33": not a network: want a form like 10.1.16.0/24 or fd00::/8`},
 		{"zone", "fe80::1%eth0", `storage rule "fe80::1%eth0": ` + forms},
+		{"address with a slip", "10.1.16.300", `storage rule "10.1.16.300": ` + forms},
+		{"a flag", "-x", `storage rule "-x": ` + forms},
+		{"pattern", "curve*", `storage rule "curve*": ` + forms},
+		{"long name", strings.Repeat("a", 65), `storage rule "` + strings.Repeat("a", 48) + `"...: ` + forms},
 		{"blank", " 9422", `storage rule " 9422": ` + forms},
 		{"escape", "\x1b[2J", `storage rule "\x1b[2J": ` + forms},
 	}
@@ -101,6 +111,7 @@ func TestClassify(t *testing.T) {
 		}
 		w.Rules = append(w.Rules, rule)
 	}
+	w.Index()
 	us := [6]byte{2, 0, 0, 0, 0, 1}
 	tests := []struct {
 		name  string
@@ -137,18 +148,18 @@ func TestClassify(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			class, why := w.Classify(&tt.key, us)
+			class, why := w.Classify(&tt.key, us, none6)
 			if class != tt.class || why != tt.why {
 				t.Errorf("Classify = %v %q, want %v %q", class, why, tt.class, tt.why)
 			}
-			if n := testing.AllocsPerRun(100, func() { w.Classify(&tt.key, us) }); n != 0 {
+			if n := testing.AllocsPerRun(100, func() { w.Classify(&tt.key, us, none6) }); n != 0 {
 				t.Errorf("Classify allocates %v times", n)
 			}
 		})
 	}
 	var none *World
 	k := ipKey(ProtoTCP, "10.1.16.165:9422", "10.1.16.71:40112")
-	if class, why := none.Classify(&k, us); class != Unknown || why != "" {
+	if class, why := none.Classify(&k, us, none6); class != Unknown || why != "" {
 		t.Errorf("Classify without a World = %v %q, want unknown", class, why)
 	}
 }

@@ -27,8 +27,8 @@ func TestTableToLookback(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tb := NewTable(TableConfig{MaxFlows: tt.maxFlows, SlotBudget: tt.budget, LookbackSlots: slots, Seed: 9,
-				Classify: func(*Key, [6]byte) Class { return VIF }})
-			l := NewLookback(slots, func(*Key, [6]byte) (Class, string) { return VIF, "" })
+				Classify: func(*Key, [6]byte, [6]byte) Class { return VIF }})
+			l := NewLookback(slots, func(*Key, [6]byte, [6]byte) (Class, string) { return VIF, "" })
 			rnd := rand.New(rand.NewPCG(3, 4))
 			tb.Begin(0)
 			cum := map[Key]uint64{}

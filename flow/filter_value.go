@@ -174,10 +174,9 @@ func labelTest(t filterToken, key, value string) (*filterTest, error) {
 	if key == "nic" {
 		return &filterTest{filterQual: filterQual{kind: kindNIC}, nic: value}, nil
 	}
-	for i, name := range classNames {
-		if name == value {
-			return &filterTest{filterQual: filterQual{kind: kindClass}, class: Class(i)}, nil
-		}
+	c, ok := ClassNamed(value)
+	if !ok {
+		return nil, t.errorf("no such class; there are %s", strings.Join(ClassNames(), ", "))
 	}
-	return nil, t.errorf("no such class; there are %s", strings.Join(classNames[:], ", "))
+	return &filterTest{filterQual: filterQual{kind: kindClass}, class: c}, nil
 }

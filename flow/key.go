@@ -14,7 +14,7 @@ import (
 // (Tx), the destination of what arrives (Rx).
 type Key struct {
 	Local, Remote         [16]byte // IPv4 as ::ffff:a.b.c.d; FamilyMAC: the MAC in the last six bytes
-	LocalPort, RemotePort uint16   // host order; TCP, UDP, SCTP; else 0. FamilyMAC: LocalPort is the ethertype
+	LocalPort, RemotePort uint16   // host order; TCP, UDP, SCTP; else 0. FamilyMAC: LocalPort is the ethertype; ICMPv6: see Neighbourhood
 	VLAN                  uint16   // outermost VLAN id, 0 = untagged
 	Proto                 uint8    // IP protocol number (1, 6, 17, 58, 132, ...); FamilyMAC: 0
 	Family                Family
@@ -54,6 +54,21 @@ func (k *Key) addr(b *[16]byte) netip.Addr {
 	return netip.Addr{}
 }
 
+// Values of Key.LocalPort by which what ICMPv6 does for the network itself is
+// told from pings and errors between the same two addresses.
+const (
+	ICMPListener  = 130 // any message of multicast listener discovery (RFC 2710, RFC 3810)
+	ICMPNeighbour = 135 // any message of neighbour discovery (RFC 4861)
+)
+
+// Neighbourhood returns ICMPNeighbour or ICMPListener for such a flow, else 0.
+func (k *Key) Neighbourhood() uint16 {
+	if k.Family == FamilyIPv6 && k.Proto == ProtoICMPv6 {
+		return k.LocalPort
+	}
+	return 0
+}
+
 // SetIPv4 stores a as an IPv4-mapped address.
 func SetIPv4(dst *[16]byte, a []byte) {
 	*dst = [16]byte{10: 0xff, 11: 0xff}
@@ -89,8 +104,9 @@ func (k *Key) end(b *[16]byte, port uint16) string {
 	return a.String()
 }
 
-// ProtoName returns "tcp", "udp", "sctp", "icmp", "icmp6", the number of any
-// other IP protocol, or for a MAC pair the ethertype: "arp", "lacp", "lldp" or
+// ProtoName returns "tcp", "udp", "sctp", "icmp", "icmp6", "nd" and "mld" for
+// those two parts of ICMPv6 (see Neighbourhood), the number of any other IP
+// protocol, or for a MAC pair the ethertype: "arp", "lacp", "lldp" or
 // "0x88cc" form.
 func (k *Key) ProtoName() string {
 	if k.Family == FamilyMAC {
@@ -106,6 +122,12 @@ func (k *Key) ProtoName() string {
 	case ProtoICMP:
 		return "icmp"
 	case ProtoICMPv6:
+		switch k.Neighbourhood() {
+		case ICMPNeighbour:
+			return "nd"
+		case ICMPListener:
+			return "mld"
+		}
 		return "icmp6"
 	}
 	return fmt.Sprint(k.Proto)

@@ -1,7 +1,5 @@
 package flow
 
-import "net/netip"
-
 // LinkID is our own number of a captured link, given once and never reused
 // while the program runs. Zero means "no link" or "not seen". A link keeps its
 // number when it is renamed, goes down, leaves its bond or comes back.
@@ -54,35 +52,6 @@ type Link struct {
 	Physical bool   // has a device behind it: its counters count wire packets
 	Epoch    uint32 // grows when it comes back after it was gone or down: a new baseline
 	Note     string // why it is not simply fine ("left bond0", "renamed from eth3"), or ""
-}
-
-// World is what is known about this host besides its packets. It is immutable:
-// a change makes a new World with a higher Generation.
-type World struct {
-	Generation uint64
-	Host       string // host name
-	Links      []Link // captured links, in pane order
-	Bonds      []Bond
-	Rules      []Rule           // the user's class rules, first match wins
-	Classes    []ClassDef       // the user's own classes
-	Guests     []GuestNIC       // vifs and who is behind them
-	Own        []netip.Addr     // this host's own addresses
-	Owners     map[Socket]Owner // of this host's connected sockets, as far as asked for
-	Listeners  map[Socket]Owner // of this host's listening sockets
-	Offset     WallOffset
-	ClockSteps int      // how often Offset has moved
-	Kernel     Kernel   // of this host, zero = unknown
-	Hidden     []string // ways by which traffic passes this host unseen (RDMA, SR-IOV, DPDK, XDP), a sentence each
-}
-
-// Link returns the link with the given id, or nil.
-func (w *World) Link(id LinkID) *Link {
-	for i := range w.Links {
-		if w.Links[i].ID == id {
-			return &w.Links[i]
-		}
-	}
-	return nil
 }
 
 // LinkCounters are cumulative kernel counters of one link, with the time they

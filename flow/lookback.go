@@ -200,7 +200,7 @@ func (l *Lookback) classOf(f *flowEntry) Class {
 	old := f.class
 	f.class, f.why, f.classGen = Unknown, "", l.classGen
 	if l.classify != nil {
-		f.class, f.why = l.classify(&f.info.Key, f.info.MAC)
+		f.class, f.why = l.classify(&f.info.Key, f.info.MAC, f.info.Inner)
 	}
 	for _, d := range Directions {
 		l.class[old][d] -= f.win[0][d]

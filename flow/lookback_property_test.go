@@ -40,7 +40,7 @@ func newLookbackRun(t *testing.T, in []byte) *lookbackRun {
 	return r
 }
 
-func (r *lookbackRun) classify(k *Key, _ [6]byte) (Class, string) {
+func (r *lookbackRun) classify(k *Key, _, _ [6]byte) (Class, string) {
 	c := (Class(k.Local[15]) + r.class) % 4
 	return c, c.String()
 }
@@ -179,7 +179,7 @@ func (r *lookbackRun) checkRates() {
 					f[d] += uint64(row.Bytes)
 					perFlow[key] = f
 					if w == 0 {
-						c, _ := r.classify(&key, [6]byte{})
+						c, _ := r.classify(&key, [6]byte{}, [6]byte{})
 						class[c][d] += uint64(row.Bytes)
 					}
 				}
@@ -198,7 +198,7 @@ func (r *lookbackRun) checkRates() {
 		}
 		for k, b := range perFlow {
 			if flows[k] == nil {
-				c, why := r.classify(&k, [6]byte{})
+				c, why := r.classify(&k, [6]byte{}, [6]byte{})
 				flows[k] = &FlowRate{Key: k, Class: c, Why: why}
 			}
 			for _, d := range Directions {

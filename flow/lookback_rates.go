@@ -30,7 +30,7 @@ func (l *Lookback) Flows(limit int) (rows []FlowRate, more int) {
 }
 
 func (l *Lookback) flowRate(f *flowEntry) FlowRate {
-	r := FlowRate{ID: f.info.ID, Key: f.info.Key, Class: l.classOf(f), Why: f.why, Cum: f.info.Cum}
+	r := FlowRate{ID: f.info.ID, Key: f.info.Key, Class: l.classOf(f), Why: f.why, MAC: f.info.MAC, Inner: f.info.Inner, Cum: f.info.Cum}
 	for w := range f.win {
 		for _, d := range Directions {
 			r.Rate[d][w] = l.win[w].rate(f.win[w][d])

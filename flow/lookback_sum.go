@@ -88,7 +88,7 @@ func (w *summing) flow(id FlowID) *FlowSum {
 			return s
 		}
 	}
-	w.sum.Flows = append(w.sum.Flows, FlowSum{ID: id, Key: f.info.Key, MAC: f.info.MAC, Class: w.l.classOf(f), Why: f.why})
+	w.sum.Flows = append(w.sum.Flows, FlowSum{ID: id, Key: f.info.Key, Class: w.l.classOf(f), Why: f.why, MAC: f.info.MAC, Inner: f.info.Inner})
 	f.mark = uint32(len(w.sum.Flows))
 	if w.keys != nil {
 		w.keys[f.info.Key] = f.mark

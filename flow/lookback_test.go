@@ -270,7 +270,7 @@ func TestLookbackPass(t *testing.T) {
 }
 
 func TestLookbackSum(t *testing.T) {
-	l := NewLookback(600, func(k *Key, _ [6]byte) (Class, string) {
+	l := NewLookback(600, func(k *Key, _, _ [6]byte) (Class, string) {
 		if k.Local[15] == 1 {
 			return Storage, "port 2049"
 		}
@@ -373,7 +373,7 @@ func TestLookbackUnknownFlow(t *testing.T) {
 
 func TestLookbackReclassify(t *testing.T) {
 	as := func(c Class, why string) ClassifyFunc {
-		return func(*Key, [6]byte) (Class, string) { return c, why }
+		return func(*Key, [6]byte, [6]byte) (Class, string) { return c, why }
 	}
 	l := NewLookback(600, as(Storage, "rule 1"))
 	s := introduce(slotOf(0, Row{1, 750, 1}), 1)

@@ -5,8 +5,9 @@ import "time"
 // RateWindows are the averages of FlowRate and LinkRates, iftop's three.
 var RateWindows = [3]time.Duration{2 * time.Second, 10 * time.Second, 40 * time.Second}
 
-// ClassifyFunc gives a flow its class and the reason in words.
-type ClassifyFunc func(*Key, [6]byte) (Class, string)
+// ClassifyFunc gives a flow its class and the reason in words, by its key and the
+// MAC of its local end, outside and inside of a tunnel, as in Record.
+type ClassifyFunc func(k *Key, mac, inner [6]byte) (Class, string)
 
 // Span is a stretch of time, half open: [From, To).
 type Span struct{ From, To Time }
@@ -17,6 +18,8 @@ type FlowRate struct {
 	Key   Key
 	Class Class
 	Why   string
+	MAC   [6]byte       // of the local end, as in Record: see World.GuestOf
+	Inner [6]byte       // of the local end inside of a tunnel
 	Rate  [2][3]float64 // bit/s by direction over RateWindows
 	Cum   [2]Counters   // since the flow was first seen, by direction
 }
@@ -46,9 +49,10 @@ type LinkRates struct {
 type FlowSum struct {
 	ID    FlowID // its newest incarnation
 	Key   Key
-	MAC   [6]byte // of the local end
 	Class Class
 	Why   string
+	MAC   [6]byte     // of the local end, as in Record: see World.GuestOf
+	Inner [6]byte     // of the local end inside of a tunnel
 	Sum   [2]Counters // by direction
 }
 

@@ -10,6 +10,7 @@ type Record struct {
 	Dir      Direction
 	TCPFlags uint8
 	MAC      [6]byte // of the local end: a VM's own address on a bridge uplink
+	Inner    [6]byte // of the local end of the frame inside VXLAN, Geneve or GRE; zero = no such frame, or a group address
 }
 
 // Echo is an ICMP or ICMPv6 echo request or reply seen on a link.

@@ -19,7 +19,8 @@ type Row struct {
 type FlowInfo struct {
 	ID    FlowID
 	Key   Key
-	MAC   [6]byte
+	MAC   [6]byte     // as in Record
+	Inner [6]byte     // as in Record; the first one that was seen
 	First Time        // first packet of this incarnation
 	Cum   [2]Counters // before this slot, since First, by Direction
 }

@@ -2,14 +2,18 @@ package flow
 
 import "math/bits"
 
+// TableClassify gives a flow its class by its key and the MAC of its local end,
+// outside and inside of a tunnel, as in Record.
+type TableClassify func(k *Key, mac, inner [6]byte) Class
+
 // TableConfig says how large a Table may get.
 type TableConfig struct {
 	Link          LinkID
-	MaxFlows      int                       // flows known at a time; 0 = 1 048 576, at most 4 194 303 with the default look-back
-	SlotBudget    int                       // bytes that one slot may cost its look-back; 0 = 24 MiB / LookbackSlots
-	LookbackSlots int                       // slots after which the look-back may have forgotten a flow: at most what NewLookback keeps; 0 = 600
-	Classify      func(*Key, [6]byte) Class // class of a flow with the MAC of its local end; nil = Unknown
-	Seed          uint64                    // secret of the hash: random in production, fixed in tests
+	MaxFlows      int           // flows known at a time; 0 = 1 048 576, at most 4 194 303 with the default look-back
+	SlotBudget    int           // bytes that one slot may cost its look-back; 0 = 24 MiB / LookbackSlots
+	LookbackSlots int           // slots after which the look-back may have forgotten a flow: at most what NewLookback keeps; 0 = 600
+	Classify      TableClassify // class of a flow; nil = Unknown
+	Seed          uint64        // secret of the hash: random in production, fixed in tests
 }
 
 const (
@@ -31,7 +35,7 @@ const (
 type Table struct {
 	link     LinkID
 	epoch    uint32
-	classify func(*Key, [6]byte) Class
+	classify TableClassify
 	classGen uint32 // grows with every SetClassify
 
 	secret  hashSecret
@@ -105,7 +109,7 @@ func (t *Table) Begin(from Time) {
 
 // SetClassify takes another classifier, because the World has changed. What
 // already lies in Other keeps the class it had.
-func (t *Table) SetClassify(f func(*Key, [6]byte) Class) {
+func (t *Table) SetClassify(f TableClassify) {
 	t.classify = f
 	t.classGen++
 }
@@ -145,16 +149,16 @@ func (t *Table) classOf(e uint32) Class {
 	c := t.entries.cold(e)
 	if c.classGen != t.classGen {
 		h := t.entries.hot(e)
-		c.class, c.classGen = t.classOfKey(&h.key, h.mac), t.classGen
+		c.class, c.classGen = t.classOfKey(&h.key, h.mac, c.inner), t.classGen
 	}
 	return c.class
 }
 
-func (t *Table) classOfKey(k *Key, mac [6]byte) Class {
+func (t *Table) classOfKey(k *Key, mac, inner [6]byte) Class {
 	if t.classify == nil {
 		return Unknown
 	}
-	return t.classify(k, mac)
+	return t.classify(k, mac, inner)
 }
 
 // rand is xorshift64: victims and pivots must not be predictable from outside,

@@ -70,6 +70,18 @@ func (t *Table) add(r *Record, hash uint64) {
 	a := t.touched.at(h.acc)
 	a.bytes[d] += r.Bytes
 	a.packets[d] += uint64(r.Packets)
+	if r.Inner != ([6]byte{}) {
+		t.learnInner(e, a, r.Inner)
+	}
+}
+
+// learnInner notes who is inside of a tunnel's flow that began with a frame which
+// did not say: its first one was a later fragment, or went to a group.
+func (t *Table) learnInner(e uint32, a *acc, inner [6]byte) {
+	if c := t.entries.cold(e); c.inner == ([6]byte{}) {
+		c.inner, c.classGen = inner, 0
+		a.fresh = true // whoever knows the flow must hear it
+	}
 }
 
 // count adds r to what is known of the link as a whole.
@@ -130,7 +142,7 @@ func (t *Table) admit(r *Record, hash uint64) uint32 {
 	}
 	h := t.entries.hot(e)
 	*h = hot{key: r.Key, mac: r.MAC, gen: h.gen, last: t.seq}
-	*t.entries.cold(e) = cold{first: r.At}
+	*t.entries.cold(e) = cold{first: r.At, inner: r.Inner}
 	h.acc = t.touched.add(e, true)
 	return e
 }
@@ -138,7 +150,7 @@ func (t *Table) admit(r *Record, hash uint64) uint32 {
 // refuse counts a record that got no entry.
 func (t *Table) refuse(r *Record, d Direction) {
 	s := &t.slot
-	s.other[d][t.classOfKey(&r.Key, r.MAC)].Add(Counters{r.Bytes, uint64(r.Packets)})
+	s.other[d][t.classOfKey(&r.Key, r.MAC, r.Inner)].Add(Counters{r.Bytes, uint64(r.Packets)})
 	s.floor = max(s.floor, r.Bytes)
 	s.evicted = addSat32(s.evicted, 1)
 }

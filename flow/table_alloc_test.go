@@ -21,7 +21,7 @@ func TestTableAddDoesNotAllocate(t *testing.T) {
 		{"a full table and newcomers all the time", 10_000, 1000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tb := NewTable(TableConfig{MaxFlows: tt.maxFlows, Classify: func(*Key, [6]byte) Class { return VIF }})
+			tb := NewTable(TableConfig{MaxFlows: tt.maxFlows, Classify: func(*Key, [6]byte, [6]byte) Class { return VIF }})
 			tb.Begin(0)
 			rs := records(tt.flows)
 			tb.Add(rs)
@@ -100,7 +100,7 @@ func TestIndexGrows(t *testing.T) {
 // After a slot with very many flows the table gives the memory of their
 // accounts back, a chunk a slot, and goes on counting right.
 func TestTableGivesAccountsBack(t *testing.T) {
-	tb := NewTable(TableConfig{MaxFlows: 50_000, Classify: func(*Key, [6]byte) Class { return VIF }})
+	tb := NewTable(TableConfig{MaxFlows: 50_000, Classify: func(*Key, [6]byte, [6]byte) Class { return VIF }})
 	tb.Begin(0)
 	tb.Add(records(20_000))
 	checkSums(t, tb.CloseSlot(slotAt(0)))

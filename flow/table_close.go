@@ -52,7 +52,7 @@ func (t *Table) settle(s *Slot, a *acc) {
 	if a.keep {
 		id := t.id(a.entry, h)
 		if a.fresh {
-			s.New = append(s.New, FlowInfo{ID: id, Key: h.key, MAC: h.mac, First: c.first, Cum: c.cum})
+			s.New = append(s.New, FlowInfo{ID: id, Key: h.key, MAC: h.mac, Inner: c.inner, First: c.first, Cum: c.cum})
 		}
 		for _, d := range Directions {
 			s.Rows[d] = appendRows(s.Rows[d], id, a.bytes[d], a.packets[d])

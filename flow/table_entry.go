@@ -17,6 +17,7 @@ type cold struct {
 	cum      [2]Counters // until the last closed slot
 	classGen uint32      // Table.classGen in which class was asked for
 	class    Class
+	inner    [6]byte // Record.Inner
 }
 
 const (

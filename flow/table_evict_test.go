@@ -169,7 +169,7 @@ func TestTableNumbersAreNotReused(t *testing.T) {
 }
 
 func TestTableEvictedBytesGoToTheirClass(t *testing.T) {
-	classify := func(k *Key, _ [6]byte) Class {
+	classify := func(k *Key, _, _ [6]byte) Class {
 		if *k == testKey(1) {
 			return Storage
 		}

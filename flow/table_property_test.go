@@ -86,7 +86,7 @@ func (r *tableRun) run() {
 			clear(r.known)
 		case op < 248:
 			c := Class(r.byte())
-			r.tb.SetClassify(func(k *Key, _ [6]byte) Class { return c ^ Class(k.Local[15]&3) })
+			r.tb.SetClassify(func(k *Key, _, _ [6]byte) Class { return c ^ Class(k.Local[15]&3) })
 		case op < 252:
 			r.tb.Lose(uint64(op))
 			r.lost += uint64(op)

@@ -185,7 +185,7 @@ func TestTableRowsOver32Bits(t *testing.T) {
 }
 
 func TestTableBudgetKeepsLargest(t *testing.T) {
-	classify := func(k *Key, _ [6]byte) Class {
+	classify := func(k *Key, _, _ [6]byte) Class {
 		if k.Local[15] < 50 {
 			return Storage
 		}
@@ -243,8 +243,8 @@ func TestTableBudgetKeepsLargest(t *testing.T) {
 
 func TestTableClassChange(t *testing.T) {
 	asked := 0
-	as := func(c Class) func(*Key, [6]byte) Class {
-		return func(*Key, [6]byte) Class { asked++; return c }
+	as := func(c Class) func(*Key, [6]byte, [6]byte) Class {
+		return func(*Key, [6]byte, [6]byte) Class { asked++; return c }
 	}
 	tb := NewTable(TableConfig{MaxFlows: 10, SlotBudget: 1, Classify: as(Storage)}) // no row fits
 	tb.Begin(0)

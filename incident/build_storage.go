@@ -136,12 +136,13 @@ func serverSide(k *flow.Key, rules []flow.Rule) int {
 	}
 	local, remote := false, false
 	for i := range rules {
-		r := &rules[i]
-		if r.Class != flow.Storage || r.PortLo == 0 {
+		if rules[i].Class != flow.Storage {
 			continue
 		}
-		local = local || r.PortLo <= k.LocalPort && k.LocalPort <= r.PortHi
-		remote = remote || r.PortLo <= k.RemotePort && k.RemotePort <= r.PortHi
+		for _, p := range rules[i].Ports {
+			local = local || p.Lo <= k.LocalPort && k.LocalPort <= p.Hi
+			remote = remote || p.Lo <= k.RemotePort && k.RemotePort <= p.Hi
+		}
 	}
 	if local == remote {
 		local, remote = k.LocalPort < firstEphemeral, k.RemotePort < firstEphemeral

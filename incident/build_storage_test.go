@@ -10,7 +10,7 @@ import (
 )
 
 func TestServerSide(t *testing.T) {
-	rules := []flow.Rule{{Class: flow.Host, PortLo: 1, PortHi: 65535}, {Class: flow.Storage, PortLo: 9422, PortHi: 9422}, {Class: flow.Storage, PortLo: 49152, PortHi: 49160}}
+	rules := []flow.Rule{{Class: flow.Host, Ports: []flow.PortRange{{Lo: 1, Hi: 65535}}}, {Class: flow.Storage, Ports: []flow.PortRange{{Lo: 9422, Hi: 9422}}}, {Class: flow.Storage, Ports: []flow.PortRange{{Lo: 49152, Hi: 49160}}}}
 	key := func(local, remote uint16) flow.Key {
 		return flow.Key{Family: flow.FamilyIPv4, Proto: flow.ProtoTCP, LocalPort: local, RemotePort: remote}
 	}

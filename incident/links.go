@@ -29,9 +29,6 @@ type linkEvent struct {
 	name, change, was, now string
 }
 
-// classifier is how World w gives classes to flows.
-func classifier(w *flow.World) flow.ClassifyFunc { return w.Classify }
-
 // SetWorld takes a new World: links that joined, left, returned with a new
 // epoch or were renamed, other class rules, a clock step.
 func (m *Monitor) SetWorld(now flow.Time, w *flow.World) {
@@ -49,9 +46,9 @@ func (m *Monitor) SetWorld(now flow.Time, w *flow.World) {
 	for i := range w.Links {
 		l := m.link(w.Links[i].ID)
 		if l == nil {
-			l = &link{lookback: flow.NewLookback(m.cfg.LookbackSlots, classifier(w))}
+			l = &link{lookback: flow.NewLookback(m.cfg.LookbackSlots, w.ClassifyOn(w.Links[i].ID))}
 		} else if newClasses {
-			l.lookback.Reclassify(classifier(w))
+			l.lookback.Reclassify(w.ClassifyOn(l.ID))
 		}
 		l.Link = w.Links[i]
 		list = append(list, l)

@@ -80,6 +80,12 @@ func ip6(next uint8, payload []byte) []byte {
 	return join([]byte{0x60, 0, 0, 0}, be16(uint16(len(payload))), []byte{next, 64}, a6.AsSlice(), b6.AsSlice(), payload)
 }
 
+// onLink gives an IPv6 packet the hop limit of neighbour discovery.
+func onLink(packet []byte) []byte {
+	packet[7] = 255
+	return packet
+}
+
 // ext builds an extension header of 8*units bytes in front of payload.
 func ext(next uint8, units int, payload []byte) []byte {
 	return join([]byte{next, byte(units - 1)}, zeros(8*units-2), payload)
@@ -149,7 +155,7 @@ func onVLAN(id uint16, k flow.Key) flow.Key {
 // in LocalPort.
 func swapped(k flow.Key) flow.Key {
 	k.Local, k.Remote = k.Remote, k.Local
-	if k.Family != flow.FamilyMAC {
+	if k.HasPorts() { // else LocalPort is an ethertype or says what ICMPv6 is about
 		k.LocalPort, k.RemotePort = k.RemotePort, k.LocalPort
 	}
 	return k

@@ -93,7 +93,7 @@ func (d *Decoder) general(data []byte, m *Meta, rec *flow.Record, echo *flow.Ech
 	var f frame // field by field: a literal is built twice as large and copied, 8 ns
 	f.data, f.m, f.rec, f.echo = data, m, rec, echo
 	f.wire, f.end = max(int(min(m.Len, maxLen)), len(data)), len(data)
-	rec.At, rec.Dir, rec.TCPFlags = m.At, m.Dir, 0
+	rec.At, rec.Dir, rec.TCPFlags, rec.Inner = m.At, m.Dir, 0, [6]byte{}
 	d.ethernet(&f)
 	d.count(&f)
 	switch f.fault {

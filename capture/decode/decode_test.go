@@ -46,8 +46,10 @@ var (
 		{name: "udp6", data: eth(typeIPv6, ip6(17, udp(1, 2, nil))), key: key6(17, 1, 2)},
 		{name: "sctp6", data: eth(typeIPv6, ip6(132, sctp(1, 2, nil))), key: key6(132, 1, 2)},
 		{name: "icmp6 neighbour solicitation", data: eth(typeIPv6, ip6(58, icmp(135, 0, 0, 0, zeros(24)))), key: key6(58, 0, 0)},
+		{name: "neighbour solicitation on the link", data: eth(typeIPv6, onLink(ip6(58, icmp(135, 0, 0, 0, zeros(24))))), key: key6(58, flow.ICMPNeighbour, 0)},
+		{name: "its answer is the same flow", data: eth(typeIPv6, onLink(ip6(58, icmp(136, 0, 0, 0, zeros(24))))), key: key6(58, flow.ICMPNeighbour, 0)},
 		{name: "icmp4 number in ip6", data: eth(typeIPv6, ip6(1, icmp(8, 0, 7, 1, nil))), key: key6(1, 0, 0)},
-		{name: "hop-by-hop", data: eth(typeIPv6, ip6(0, ext(58, 1, icmp(143, 0, 0, 1, zeros(20))))), key: key6(58, 0, 0)},
+		{name: "hop-by-hop", data: eth(typeIPv6, ip6(0, ext(58, 1, icmp(143, 0, 0, 1, zeros(20))))), key: key6(58, flow.ICMPListener, 0)},
 		{name: "every extension header", data: eth(typeIPv6, ip6(0, ext(60, 1, ext(43, 1, ext(44, 3, fragment6(51, 9, 0, false,
 			ah(60, 6, ext(135, 1, ext(139, 1, ext(140, 1, ext(6, 1, tcp(5, 6, syn, nil)))))))))))), key: key6(6, 5, 6), flags: syn},
 		{name: "no next header", data: eth(typeIPv6, ip6(59, zeros(4))), key: key6(59, 0, 0)},
@@ -193,7 +195,7 @@ func check(t *testing.T, what string, data []byte, m *Meta, want flow.Record, st
 }
 
 func dirtyRecord() flow.Record {
-	r := flow.Record{At: -1, Bytes: 77, SKBBytes: 77, Packets: 77, Dir: 7, TCPFlags: 0xff, MAC: [6]byte{9, 9, 9, 9, 9, 9}}
+	r := flow.Record{At: -1, Bytes: 77, SKBBytes: 77, Packets: 77, Dir: 7, TCPFlags: 0xff, MAC: [6]byte{9, 9, 9, 9, 9, 9}, Inner: [6]byte{8, 8, 8, 8, 8, 8}}
 	r.Key = flow.Key{LocalPort: 77, RemotePort: 77, VLAN: 77, Proto: 77, Family: 77}
 	for i := range r.Key.Local {
 		r.Key.Local[i], r.Key.Remote[i] = 0xee, 0xee

@@ -59,6 +59,10 @@ func (d *Decoder) fastIPv4(data []byte, m *Meta, rec *flow.Record) bool {
 	binary.LittleEndian.PutUint64(k.Remote[8:], dst)
 	k.LocalPort, k.RemotePort = srcPort, dstPort
 	k.Proto, k.Family = proto, flow.FamilyIPv4
+	rec.Inner = [6]byte{}
+	if proto == flow.ProtoUDP && isTunnelPort(binary.BigEndian.Uint16(h[36:])) {
+		rec.Inner = innerUDPMAC(data[ethLen+ipv4Len:min(uint32(len(data)), ethLen+total)], m.Dir)
+	}
 
 	rec.At, rec.Dir, rec.TCPFlags = m.At, m.Dir, flags
 	rec.Packets, rec.Bytes, rec.SKBBytes = 1, uint64(n), n

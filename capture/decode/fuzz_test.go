@@ -73,6 +73,9 @@ func checkRecord(t *testing.T, data []byte, m *Meta, rec *flow.Record) {
 		t.Errorf("%d skb bytes, want %d", rec.SKBBytes, want)
 	}
 	checkWire(t, m, rec)
+	if rec.Inner[0]&1 != 0 || rec.Inner != ([6]byte{}) && rec.Key.Proto != flow.ProtoUDP && rec.Key.Proto != protoGRE {
+		t.Errorf("inner MAC %x of protocol %d", rec.Inner, rec.Key.Proto)
+	}
 	k := &rec.Key
 	switch k.Family {
 	case flow.FamilyMAC:
@@ -80,7 +83,9 @@ func checkRecord(t *testing.T, data []byte, m *Meta, rec *flow.Record) {
 			t.Errorf("MAC row with proto %d, port %d, flags %#x", k.Proto, k.RemotePort, rec.TCPFlags)
 		}
 	case flow.FamilyIPv4, flow.FamilyIPv6:
-		if !k.HasPorts() && k.LocalPort|k.RemotePort != 0 {
+		if n := k.Neighbourhood(); n != 0 && n != flow.ICMPNeighbour && n != flow.ICMPListener {
+			t.Errorf("neighbourhood %d", n)
+		} else if !k.HasPorts() && (k.LocalPort != n || k.RemotePort != 0) {
 			t.Errorf("ports on protocol %d", k.Proto)
 		}
 		if rec.TCPFlags != 0 && k.Proto != flow.ProtoTCP {

@@ -141,7 +141,7 @@ func (g *generator) ip6() [][]byte {
 	id := uint32(g.rnd.IntN(8)) << 12
 	parts := g.split(payload)
 	fragmented := len(parts) > 1 || parts[0].offset > 0 || g.chance(10) // the latter are atomic fragments
-	ip := &layers.IPv6{Version: 6, HopLimit: 64, SrcIP: g.addr6(), DstIP: g.addr6()}
+	ip := &layers.IPv6{Version: 6, HopLimit: [...]uint8{64, 255, 254, 1}[g.rnd.IntN(4)], SrcIP: g.addr6(), DstIP: g.addr6()}
 	hopByHop := g.chance(5)
 	var packets [][]byte
 	for _, part := range parts {
@@ -193,7 +193,7 @@ func (g *generator) upper(v6 bool) (layers.IPProtocol, []byte) {
 		return layers.IPProtocolESP, join(zeros(8), data)
 	}
 	if v6 {
-		typ := [...]uint8{128, 129, 128, 129, 135, 1}[g.rnd.IntN(6)]
+		typ := [...]uint8{128, 129, 128, 129, 133, 134, 135, 136, 137, 138, 130, 131, 132, 143, 1}[g.rnd.IntN(15)]
 		code := uint8(g.rnd.IntN(5) / 4)
 		c := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, code)}
 		return layers.IPProtocolICMPv6, g.serialize(c, &layers.ICMPv6Echo{Identifier: g.port(), SeqNumber: g.port()}, data)

@@ -39,7 +39,7 @@ func TestAgainstGopacket(t *testing.T) {
 		t.Errorf("sound traffic counted as odd: %+v", s)
 	}
 	// The comparison is worth something only if every kind was there.
-	for _, k := range []string{"0/0", "4/1", "4/1 echo", "4/6", "4/17", "4/50", "4/132", "6/58", "6/58 echo", "6/6", "6/17", "6/50", "6/132", "vlan"} {
+	for _, k := range []string{"0/0", "4/1", "4/1 echo", "4/6", "4/17", "4/50", "4/132", "6/58", "6/58 echo", "6/6", "6/17", "6/50", "6/132", "vlan", "neighbourhood 130", "neighbourhood 135"} {
 		if seen[k] < 20 {
 			t.Errorf("only %d frames of kind %s in %v", seen[k], k, seen)
 		}
@@ -51,6 +51,9 @@ func TestAgainstGopacket(t *testing.T) {
 
 func kind(o *opinion) string {
 	k := fmt.Sprintf("%d/%d", o.key.Family, o.key.Proto)
+	if n := o.key.Neighbourhood(); n != 0 {
+		return fmt.Sprint("neighbourhood ", n)
+	}
 	if o.key.VLAN != 0 {
 		return "vlan"
 	}

@@ -25,6 +25,7 @@ type opinion struct {
 // reference holds what gopacket does not: the first fragments.
 type reference struct {
 	firsts map[firstKey]flow.Key
+	hops   uint8 // hop limit of the IPv6 packet at hand
 }
 
 type firstKey struct {
@@ -82,6 +83,7 @@ func (r *reference) layers(o *opinion, list []gopacket.Layer, dir flow.Direction
 			done = len(l.Contents) != 40 || l.Version != 6
 			if !done {
 				o.setIP(l.SrcIP, l.DstIP, uint8(l.NextHeader), flow.FamilyIPv6)
+				r.hops = l.HopLimit
 				r.upper(o, list[i+1:], dir, false)
 				return
 			}
@@ -158,10 +160,28 @@ func (r *reference) upper(o *opinion, list []gopacket.Layer, dir flow.Direction,
 			return
 		default:
 			o.transport(l, list[i+1:])
+			if c, ok := l.(*layers.ICMPv6); ok && !fragmented && o.key.Family == flow.FamilyIPv6 {
+				o.key.LocalPort = neighbourhood(c.TypeCode.Type(), r.hops)
+			}
 			return
 		}
 	}
 	o.upper = !o.wants()
+}
+
+// neighbourhood is Key.LocalPort of ICMPv6, by gopacket's names.
+func neighbourhood(typ, hops uint8) uint16 {
+	switch typ {
+	case layers.ICMPv6TypeRouterSolicitation, layers.ICMPv6TypeRouterAdvertisement, layers.ICMPv6TypeNeighborSolicitation,
+		layers.ICMPv6TypeNeighborAdvertisement, layers.ICMPv6TypeRedirect:
+		if hops == 255 {
+			return flow.ICMPNeighbour
+		}
+	case layers.ICMPv6TypeMLDv1MulticastListenerQueryMessage, layers.ICMPv6TypeMLDv1MulticastListenerReportMessage,
+		layers.ICMPv6TypeMLDv1MulticastListenerDoneMessage, layers.ICMPv6TypeMLDv2MulticastListenerReportMessageV2:
+		return flow.ICMPListener
+	}
+	return 0
 }
 
 // wants reports whether the protocol so far reached has a header that both

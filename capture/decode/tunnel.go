@@ -126,12 +126,7 @@ func (f *frame) innerGRE(off int) (int, uint8, bool) {
 	if len(b) < 4 || b[1]&7 != 0 {
 		return 0, 0, false
 	}
-	off += 4
-	for _, bit := range [...]byte{0x80, 0x20, 0x10} { // checksum, key, sequence number
-		if b[0]&bit != 0 {
-			off += 4
-		}
-	}
+	off += greLen(b[0])
 	ethertype := uint16(b[2])<<8 | uint16(b[3])
 	if ethertype == typeBridged {
 		return f.innerEthernet(off)

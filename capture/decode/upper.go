@@ -19,8 +19,14 @@ func (d *Decoder) upper(f *frame, proto uint8, p int, fragmented bool) {
 		if f.ports(p) && f.has(p+14) {
 			f.rec.TCPFlags = f.data[p+13]
 		}
-	case flow.ProtoUDP, flow.ProtoSCTP:
+	case flow.ProtoUDP:
+		if f.ports(p) && isTunnelPort(f.u16(p+2)) {
+			f.rec.Inner = innerUDPMAC(f.data[p:f.end], f.m.Dir)
+		}
+	case flow.ProtoSCTP:
 		f.ports(p)
+	case protoGRE:
+		f.rec.Inner = innerGREMAC(f.data[min(p, f.end):f.end], f.m.Dir)
 	case flow.ProtoICMP:
 		if f.rec.Key.Family == flow.FamilyIPv4 && !fragmented {
 			f.icmpEcho(p, 8, 0)
@@ -28,7 +34,23 @@ func (d *Decoder) upper(f *frame, proto uint8, p int, fragmented bool) {
 	case flow.ProtoICMPv6:
 		if f.rec.Key.Family == flow.FamilyIPv6 && !fragmented {
 			f.icmpEcho(p, 128, 129)
+			f.neighbourhood(p)
 		}
+	}
+}
+
+// neighbourhood tells what keeps an IPv6 network together from pings and errors
+// between the same addresses (flow.Key.Neighbourhood). Neighbour discovery has
+// the hop limit 255 (RFC 4861 7.1), which nobody beyond the link can forge.
+func (f *frame) neighbourhood(p int) {
+	if p >= f.end {
+		return
+	}
+	switch t := f.data[p]; {
+	case t >= 133 && t <= 137 && f.data[f.l3+7] == 255:
+		f.rec.Key.LocalPort = flow.ICMPNeighbour
+	case t >= 130 && t <= 132 || t == 143:
+		f.rec.Key.LocalPort = flow.ICMPListener
 	}
 }
 

@@ -21,21 +21,19 @@ func classStyle(c flow.Class) Style {
 	return Style{Fg: Other}
 }
 
-// classOf returns the class that an incident names; a user's own has no number
-// there.
+// classOf returns the class that an incident names; one that is not defined here
+// (the file came from elsewhere) has no number.
 func classOf(name string) flow.Class {
-	for c := flow.Unknown; c < flow.FirstUserClass; c++ {
-		if c.String() == name {
-			return c
-		}
+	if c, ok := flow.ClassNamed(name); ok {
+		return c
 	}
-	return flow.FirstUserClass
+	return flow.MaxClasses
 }
 
 // classLetter is the letter of a class given by name.
 func classLetter(name string) rune {
 	c := classOf(name)
-	if c < flow.FirstUserClass {
+	if c < flow.MaxClasses {
 		return c.Letter()
 	}
 	for _, r := range name {

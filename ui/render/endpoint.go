@@ -94,6 +94,10 @@ func keyOf(proto, localEnd, remoteEnd string, vlan uint16) (flow.Key, bool) {
 		k.Proto = flow.ProtoICMP
 	case "icmp6":
 		k.Proto = flow.ProtoICMPv6
+	case "nd":
+		k.Proto, k.LocalPort = flow.ProtoICMPv6, flow.ICMPNeighbour
+	case "mld":
+		k.Proto, k.LocalPort = flow.ProtoICMPv6, flow.ICMPListener
 	default:
 		n, err := strconv.ParseUint(proto, 10, 8)
 		if err != nil {
