@@ -29,6 +29,7 @@ type watch struct {
 	mon   *incident.Monitor
 	world *flow.World
 	state *link.State
+	conf  config // as it was read last
 
 	book     targetBook
 	ids      probe.IDs
@@ -53,7 +54,7 @@ type watch struct {
 
 func newWatch(s *session, sv *saver) *watch {
 	now := capture.Now()
-	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now,
+	w := &watch{s: s, saver: sv, state: s.state, conf: s.o.conf, start: now, last: now,
 		pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{},
 		drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}, lost: map[flow.LinkID]uint64{},
 		speeds: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}}
@@ -61,6 +62,8 @@ func newWatch(s *session, sv *saver) *watch {
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset()}
 	first := s.watcher.First()
 	w.world.Links, w.world.Bonds = w.withSpeeds(first.Links), first.Bonds
+	w.world.Index()
+	w.publishClasses()
 	w.mon = incident.NewMonitor(incident.Config{Version: version(), Engine: engine, Interval: s.o.interval, Spike: s.o.spike, Zone: time.Local}, now, w.world)
 	return w
 }
@@ -128,6 +131,7 @@ func (w *watch) takeWaiting() {
 	take(w.s.updates, w.update)
 	take(w.s.counters, w.mon.Counters)
 	take(w.s.states, w.newState)
+	take(w.s.configs, w.newConfig)
 	take(w.s.said, func(text string) { w.mon.Note(capture.Now(), text) })
 }
 
