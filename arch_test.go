@@ -35,6 +35,7 @@ var homes = map[string]struct{ room, why string }{
 	"github.com/vishvananda/netlink":           {"capture", "kernel tables are read in one place"},
 	"github.com/google/gopacket":               {"capture/decode", "changing to its maintained fork must stay one line"},
 	"github.com/digitalocean/go-libvirt":       {"capture/host", "behind the guard that bounds what its reader believes"},
+	"github.com/goccy/go-yaml":                 {".", "only package main reads the configuration file"},
 	"github.com/spf13/cobra":                   {".", "flags belong to the program, not to its parts"},
 }
 

@@ -5,6 +5,8 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +21,12 @@ type options struct {
 	nics      []string
 	pings     []string
 	noPing    bool
-	interval  time.Duration     // between two echoes to a target
-	spike     time.Duration     // fixed freeze threshold, 0 = auto
-	rules     []flow.Rule       // --storage
+	interval  time.Duration // between two echoes to a target
+	spike     time.Duration // fixed freeze threshold, 0 = auto
+	rules     []flow.Rule   // --storage, then those of conf
+	storage   []flow.Rule   // --storage alone
+	config    string        // the file that was named
+	conf      config
 	linkSpeed map[string]uint64 // bit/s by NIC name
 	maxFlows  int               // a NIC
 	incidents string            // directory, "" = the default of this user
@@ -61,7 +66,8 @@ func bindFlags(cmd *cobra.Command, r *rawFlags) {
 	f.BoolVar(&r.noPing, "no-ping", false, "do not ping anything")
 	f.StringVar(&r.interval, "ping-interval", "100ms", "`DURATION` between two echoes")
 	f.StringVar(&r.spike, "spike", spikeAuto, "freeze above this RTT: `auto|DURATION`")
-	f.StringArrayVar(&r.storage, "storage", nil, "what is storage traffic: `PORT|PORT-PORT|CIDR` (repeatable)")
+	f.StringArrayVar(&r.storage, "storage", nil, "what is storage traffic: `PORT|PORT-PORT|CIDR|PROCESS` (repeatable)")
+	f.StringVar(&r.config, "config", "", "classes, names and speeds from `FILE` (docs/CLASSES.md); default: spiketop.yaml in $XDG_CONFIG_HOME, else in /etc")
 	f.StringArrayVar(&r.linkSpeed, "link-speed", nil, "real speed of a NIC: `NIC=RATE`, as eth0=40M (repeatable)")
 	f.IntVar(&r.maxFlows, "max-flows", 1<<20, "flows kept for each NIC")
 	f.StringVar(&r.incidents, "incidents", "", "`DIR` of incidents (as root /var/lib/spiketop/incidents)")
@@ -93,7 +99,7 @@ func (r *rawFlags) check(args []string) (*options, error) {
 	if r.iface != "" {
 		o.nics = append(o.nics, r.iface)
 	}
-	for _, part := range []func(*options) error{r.checkDurations, r.checkPings, r.checkRules, r.checkSpeeds, r.checkScale, r.checkFilter, r.checkLimits} {
+	for _, part := range []func(*options) error{r.checkDurations, r.checkRules, r.checkConfig, r.checkPings, r.checkSpeeds, r.checkScale, r.checkFilter, r.checkLimits} {
 		if err := part(&o); err != nil {
 			return nil, err
 		}
@@ -142,11 +148,8 @@ func (r *rawFlags) checkPings(o *options) error {
 		return usage("leave out one of them", "read flags: --ping and --no-ping contradict each other")
 	}
 	for _, p := range o.pings {
-		if p == "" || len(p) > 253 || strings.ContainsAny(p, " \t\n/") {
-			return usage("give a name or an address, as 10.1.16.55", "read --ping %q: not a host", p)
-		}
-		if a, err := netip.ParseAddr(p); err == nil && (a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})) {
-			return usage("give the address of one host", "read --ping %s: not the address of a host", p)
+		if why := badHost(p); why != "" {
+			return usage("give a name or an address, as 10.1.16.55", "read --ping %q: %s", p, why)
 		}
 	}
 	if rate := float64(len(o.pings)) / o.interval.Seconds(); rate > mostEchoes {
@@ -155,13 +158,39 @@ func (r *rawFlags) checkPings(o *options) error {
 	return nil
 }
 
+// badHost says why p cannot be pinged, "" if it can be tried.
+func badHost(p string) string {
+	if p == "" || len(p) > 253 || strings.ContainsAny(p, " \t\n/") {
+		return "not a host"
+	}
+	if a, err := netip.ParseAddr(p); err == nil && (a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})) {
+		return "not the address of a host"
+	}
+	return ""
+}
+
 func (r *rawFlags) checkRules(o *options) error {
 	for _, s := range r.storage {
 		rule, err := flow.ParseRule(flow.Storage, s)
 		if err != nil {
 			return usage("", "read --storage %q: %w", s, err)
 		}
-		o.rules = append(o.rules, rule)
+		o.storage = append(o.storage, rule)
+	}
+	return nil
+}
+
+// checkConfig reads the configuration file. What was said on the command line
+// comes first, or instead.
+func (r *rawFlags) checkConfig(o *options) error {
+	conf, err := readConfig(configPath(o.config, os.Getenv))
+	if err != nil {
+		return &failure{err, "docs/CLASSES.md has the file's form", exitUsage}
+	}
+	o.conf = conf
+	o.rules = slices.Concat(o.storage, conf.rules)
+	if len(o.pings) == 0 && !o.noPing {
+		o.pings = conf.pings
 	}
 	return nil
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os/signal"
 	"runtime/debug"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"spiketop/capture"
 	"spiketop/capture/link"
@@ -30,6 +33,7 @@ const memoryBudget = 512 << 20
 //	guest finder      capture/host's Finder                  ctx
 //	guest sampler     the vifs' counters                     ctx
 //	disk sampler      the connection to libvirt              ctx
+//	hangups           nothing: reads the configuration       ctx
 //	saver             the incident directory                 its queue is closed and written
 //	watch             Set, Monitor, World, targets           ctx; its last act closes the saver's queue
 //	screen            the terminal (live only)               ctx, or the person quits
@@ -55,6 +59,7 @@ type session struct {
 	sampled  chan sampleList
 	states   chan *link.State
 	asks     chan ask
+	configs  chan config // read again, newest wins
 	said     chan string // to be shown among the screen's notes
 
 	frames      chan *incident.Frame // newest wins; nil without a screen
@@ -150,6 +155,11 @@ func (s *session) run(ctx context.Context) error {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.o.runFor)
 		defer cancel()
+	}
+	if !signal.Ignored(unix.SIGHUP) { // else somebody wants it to outlive the terminal: nohup
+		hup, stop := hangups()
+		defer stop() // when all is sealed
+		s.task(func() { s.followHangups(ctx, hup) })
 	}
 	for _, r := range s.readers {
 		s.goReader(ctx, r)

@@ -30,6 +30,7 @@ type watch struct {
 	mon   *incident.Monitor
 	world *flow.World
 	state *link.State
+	conf  config // as it was read last
 
 	book     targetBook
 	ids      probe.IDs
@@ -55,7 +56,7 @@ type watch struct {
 
 func newWatch(s *session, sv *saver) *watch {
 	now := capture.Now()
-	w := &watch{s: s, saver: sv, state: s.state, start: now, last: now,
+	w := &watch{s: s, saver: sv, state: s.state, conf: s.o.conf, start: now, last: now,
 		pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{},
 		drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}, lost: map[flow.LinkID]uint64{},
 		speeds: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}}
@@ -63,6 +64,8 @@ func newWatch(s *session, sv *saver) *watch {
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset(), Kernel: link.Kernel()}
 	first := s.watcher.First()
 	w.world.Links, w.world.Bonds, w.world.Hidden = w.withSpeeds(first.Links), first.Bonds, first.Hidden
+	w.world.Index()
+	w.publishClasses()
 	w.mon = incident.NewMonitor(incident.Config{Version: version(), Engine: engine, Interval: s.o.interval, Spike: s.o.spike, Zone: time.Local}, now, w.world)
 	return w
 }
@@ -133,6 +136,7 @@ func (w *watch) takeWaiting() {
 	take(w.s.looks, w.newGuests)
 	take(w.s.moved, w.mon.GuestNICs)
 	take(w.s.guests.disks, w.mon.Disks)
+	take(w.s.configs, w.newConfig)
 	take(w.s.said, func(text string) { w.mon.Note(capture.Now(), text) })
 }
 

@@ -9,13 +9,17 @@ import (
 	"spiketop/flow"
 )
 
-// withSpeeds applies --link-speed to a copy of the links. A speed belongs to the
+// withSpeeds applies --link-speed, then the configuration's, to a copy of the links. A speed belongs to the
 // link that first had the name, and stays when it is renamed.
 func (w *watch) withSpeeds(links []flow.Link) []flow.Link {
 	out := slices.Clone(links)
 	for i := range out {
 		l := &out[i]
-		if v, ok := w.s.o.linkSpeed[l.Name]; ok && w.speeds[l.ID] == 0 {
+		v, ok := w.s.o.linkSpeed[l.Name]
+		if !ok {
+			v = w.s.o.conf.linkSpeed[l.Name]
+		}
+		if w.speeds[l.ID] == 0 {
 			w.speeds[l.ID] = v
 		}
 		if v := w.speeds[l.ID]; v != 0 {
@@ -39,7 +43,9 @@ func (w *watch) checkClock() {
 
 func (w *watch) setWorld(next *flow.World) {
 	next.Generation++
-	w.world = next
+	next.Guests = namedGuests(next.Guests, w.conf.vifs)
+	w.world = next.Index()
+	w.publishClasses()
 	w.mon.SetWorld(capture.Now(), next)
 }
 

@@ -69,6 +69,12 @@ func DefineClass(name string, letter rune) (Class, error) {
 	return c, nil
 }
 
+// CheckClass says what DefineClass would refuse, and defines nothing.
+func CheckClass(name string, letter rune) error {
+	_, err := checkClass(*classes.Load(), name, letter)
+	return err
+}
+
 // checkClass returns the number that the class has or would have.
 func checkClass(list []classInfo, name string, letter rune) (Class, error) {
 	if !isClassName(name) {
