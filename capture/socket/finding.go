@@ -31,6 +31,7 @@ const (
 const (
 	remedyRights = "run as root, or keep CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE"
 	remedyWhole  = "run in the host's PID namespace, or name a /proc of the host with --procfs"
+	remedyClosed = "the rights are there, but a container or a security module keeps processes closed: run outside of it"
 	remedyMount  = "mount /proc, or name it with --procfs"
 )
 
@@ -86,7 +87,7 @@ func (s *search) check() []Finding {
 func rightsFinding(denied, of int) Finding {
 	f := Finding{What: AboutOthers, OK: denied == 0, Detail: fmt.Sprintf("%d processes", of)}
 	if denied > 0 {
-		f.Detail, f.Remedy = fmt.Sprintf("may not look into %d of %d processes", denied, of), remedyRights
+		f.Detail, f.Remedy = fmt.Sprintf("may not look into %d of %d processes", denied, of), rightsRemedy()
 	}
 	return f
 }
@@ -97,9 +98,20 @@ func wholeFinding(denied int, whole bool) Finding {
 		// Also with hidepid, where the rights help.
 		return Finding{What: AboutKernel, Detail: "not every process of the host is visible", Remedy: remedyWhole + "; with hidepid: " + remedyRights}
 	case denied > 0:
-		return Finding{What: AboutKernel, Detail: "not every process can be looked into", Remedy: remedyRights}
+		return Finding{What: AboutKernel, Detail: "not every process can be looked into", Remedy: rightsRemedy()}
 	}
 	return Finding{What: AboutKernel, OK: true, Detail: "every process of the host is visible"}
+}
+
+// rightsRemedy depends on whether the rights are there already.
+func rightsRemedy() string {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have [2]unix.CapUserData
+	const need = 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_SYS_PTRACE
+	if err := unix.Capget(&head, &have[0]); err == nil && have[0].Effective&need == need {
+		return remedyClosed
+	}
+	return remedyRights
 }
 
 func cause(err error, otherwise string) string {

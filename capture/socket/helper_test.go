@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,17 +26,29 @@ const helperEnv = "SPIKETOP_SOCKET_HELPER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) != "" {
-		help(os.Stdin, os.Stdout)
-		os.Exit(0)
+		go func() {
+			help(os.Stdin, os.Stdout)
+			os.Exit(0)
+		}()
+		<-endFirstThread
+		syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0) // of this thread alone, which init has locked
 	}
 	os.Exit(m.Run())
+}
+
+var endFirstThread = make(chan struct{})
+
+func init() {
+	if os.Getenv(helperEnv) != "" {
+		runtime.LockOSThread()
+	}
 }
 
 // helperState keeps references: an unreferenced net.Conn is closed by the garbage collector.
 type helperState struct {
 	listeners []net.Listener
 	conns     []net.Conn
-	packets   []*net.UDPConn
+	packets   []net.PacketConn
 	children  []*exec.Cmd
 }
 
@@ -86,11 +99,11 @@ func (h *helperState) do(arg []string) (string, error) {
 		c, err := d.Dial(arg[1], arg[2])
 		return h.keep(c, err)
 	case "udp":
-		a, err := net.ResolveUDPAddr(arg[1], arg[2])
-		if err != nil {
-			return "", err
-		}
-		c, err := net.ListenUDP(arg[1], a)
+		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+			c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1) })
+			return err
+		}}
+		c, err := lc.ListenPacket(context.Background(), arg[1], arg[2])
 		if err != nil {
 			return "", err
 		}
@@ -128,6 +141,9 @@ func (h *helperState) doMore(arg []string) (string, error) {
 		h.children = append(h.children, c)
 		f.Close()
 		return strconv.Itoa(c.Process.Pid), last().Close()
+	case "end-first-thread":
+		close(endFirstThread)
+		return "ok", nil
 	case "look": // what a process with this one's rights learns
 		var asked []flow.Socket
 		if err := json.Unmarshal([]byte(arg[1]), &asked); err != nil {

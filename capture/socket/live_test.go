@@ -7,8 +7,10 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -219,6 +221,19 @@ func TestLiveSocketPassedOn(t *testing.T) {
 	})
 }
 
+// TestLiveFirstThreadEnded: the descriptors are then to be seen at other threads only.
+func TestLiveFirstThreadEnded(t *testing.T) {
+	ns := namespace(t)
+	server, client := startHelper(t, ns, "server"), startHelper(t, ns, "client")
+	server.do("listen tcp4 127.0.0.1:9422")
+	out, in := client.socket("dial tcp 127.0.0.1:9422"), server.socket("accept")
+	client.do("end-first-thread")
+	waitFor(t, "a zombie as first thread", func() bool { return newProcfs("/proc").leaderGone(int32(client.pid())) })
+	equal(t, ask(t, ownersIn(t, ns, Options{}), out, in), map[flow.Socket]flow.Owner{
+		out: {PID: client.pid(), Name: "client"}, in: {PID: server.pid(), Name: "server"},
+	})
+}
+
 func TestLiveExit(t *testing.T) {
 	ns := namespace(t)
 	server, client := startHelper(t, ns, "server"), startHelper(t, ns, "client")
@@ -276,7 +291,7 @@ func TestLiveKernelOwned(t *testing.T) {
 	program := startHelper(t, ns, "program")
 	program.do("udp udp4 0.0.0.0:4790")
 	tunnel, other := sock(t, "udp", "10.1.16.165:4789", "10.1.16.9:41000"), sock(t, "udp", "10.1.16.165:4790", "10.1.16.9:41000")
-	o := ownersIn(t, ns, Options{})
+	o := ownersIn(t, ns, Options{Proc: openProcesses(t)})
 	equal(t, ask(t, o, tunnel, other), map[flow.Socket]flow.Owner{
 		tunnel: {Kernel: true}, other: {PID: program.pid(), Name: "program"},
 	})
@@ -288,6 +303,28 @@ func TestLiveKernelOwned(t *testing.T) {
 	if i < 0 || !list[i].Owner.Kernel || !list[i].IPv4 {
 		t.Errorf("listeners have no kernel-owned UDP 4789: %+v", list)
 	}
+}
+
+// openProcesses is a view of /proc without the processes into which even root
+// may not look here: a container's first process, say.
+func openProcesses(t *testing.T) string {
+	t.Helper()
+	real, view := newProcfs("/proc"), t.TempDir()
+	pids, err := real.pids()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range pids {
+		if !real.mayRead(pid) {
+			t.Logf("left out: process %d", pid)
+			continue
+		}
+		name := strconv.Itoa(int(pid))
+		if err := os.Symlink("/proc/"+name, filepath.Join(view, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return view
 }
 
 func needWholeHost(t *testing.T) {
@@ -376,7 +413,7 @@ func TestLiveWithoutRights(t *testing.T) {
 func TestLiveCheck(t *testing.T) {
 	needNetns(t)
 	needWholeHost(t)
-	for _, f := range Check(context.Background(), Options{}) {
+	for _, f := range Check(context.Background(), Options{Proc: openProcesses(t)}) {
 		if !f.OK || f.Remedy != "" || f.Detail == "" {
 			t.Errorf("check as root: %+v", f)
 		}

@@ -9,12 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// netlink is a NETLINK_SOCK_DIAG socket. It belongs to one goroutine.
+// netlink speaks sock_diag. It belongs to one goroutine.
 type netlink struct {
-	fd    int // -1 when closed
+	wire  wire
 	seq   uint32
-	buf   []byte // of the last answer
-	stale bool   // an exchange ended before its last answer: what is still to come must be read off first
+	stale bool // an exchange ended before its last answer: what is still to come must be read off first
+}
+
+// wire carries datagrams to and from the kernel. It is a diagSocket, but in tests.
+type wire interface {
+	send(datagram []byte) error
+	receive(ctx context.Context, flags int) ([]byte, error) // valid until the next
+	close() error
+}
+
+// diagSocket is a NETLINK_SOCK_DIAG socket.
+type diagSocket struct {
+	fd  int    // -1 when closed
+	buf []byte // of the last answer
 }
 
 // ErrInterrupted says that sockets kept changing while they were listed
@@ -46,16 +58,25 @@ func openNetlink() (*netlink, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("open sock_diag: %w", err)
 	}
-	return &netlink{fd: fd, buf: make([]byte, bufferLen)}, nil
+	return &netlink{wire: &diagSocket{fd: fd, buf: make([]byte, bufferLen)}}, nil
 }
 
-func (n *netlink) close() error {
-	if n.fd < 0 {
+func (n *netlink) close() error { return n.wire.close() }
+
+func (d *diagSocket) close() error {
+	if d.fd < 0 {
 		return nil
 	}
-	err := unix.Close(n.fd)
-	n.fd = -1
+	err := unix.Close(d.fd)
+	d.fd = -1
 	return os.NewSyscallError("close", err)
+}
+
+func (d *diagSocket) send(datagram []byte) error {
+	if d.fd < 0 {
+		return os.ErrClosed
+	}
+	return os.NewSyscallError("sendto", unix.Sendto(d.fd, datagram, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
 }
 
 // dump hands the payload of every answer to each, which must not keep it. reset
@@ -102,21 +123,18 @@ func (n *netlink) ask(ctx context.Context, reqs []request, each func(i int, payl
 // Errors are the socket's, the context's, and the refusal of a request except
 // ENOENT, which says that there is no such socket.
 func (n *netlink) exchange(ctx context.Context, reqs []request, flags uint16, take func(i int, h header, payload []byte) bool) (interrupted bool, err error) {
-	if n.fd < 0 {
-		return false, os.ErrClosed
-	}
 	if err := n.drain(ctx); err != nil {
 		return false, err
 	}
 	base := n.seq + 1
 	n.seq += uint32(len(reqs))
-	if err := unix.Sendto(n.fd, encode(reqs, base, flags), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return false, os.NewSyscallError("sendto", err)
+	if err := n.wire.send(encode(reqs, base, flags)); err != nil {
+		return false, err
 	}
 	n.stale = true
 	var refused error
 	for left := len(reqs); left > 0; {
-		b, err := n.receive(ctx, 0)
+		b, err := n.wire.receive(ctx, 0)
 		if err != nil {
 			return false, err
 		}
@@ -155,7 +173,7 @@ func failure(h header, payload []byte, dump bool) error {
 // still running the kernel refuses the next one (EBUSY).
 func (n *netlink) drain(ctx context.Context) error {
 	for n.stale {
-		_, err := n.receive(ctx, unix.MSG_DONTWAIT)
+		_, err := n.wire.receive(ctx, unix.MSG_DONTWAIT)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			n.stale = false
@@ -168,24 +186,24 @@ func (n *netlink) drain(ctx context.Context) error {
 	return nil
 }
 
-// receive returns the next datagram of the kernel in n.buf.
-func (n *netlink) receive(ctx context.Context, flags int) ([]byte, error) {
+// receive returns the next datagram of the kernel in d.buf.
+func (d *diagSocket) receive(ctx context.Context, flags int) ([]byte, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		// MSG_TRUNC makes the return value the datagram's real length.
-		got, from, err := unix.Recvfrom(n.fd, n.buf, unix.MSG_TRUNC|flags)
+		got, from, err := unix.Recvfrom(d.fd, d.buf, unix.MSG_TRUNC|flags)
 		switch {
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN) && flags&unix.MSG_DONTWAIT == 0:
 			continue
 		case err != nil:
 			return nil, os.NewSyscallError("recvfrom", err)
-		case got > len(n.buf):
+		case got > len(d.buf):
 			return nil, errShortBuffer
 		}
 		if sa, ok := from.(*unix.SockaddrNetlink); ok && sa.Pid == 0 { // of the kernel, not of another process
-			return n.buf[:got], nil
+			return d.buf[:got], nil
 		}
 	}
 }

@@ -31,6 +31,8 @@ const (
 	maxMemory = 16384
 	// How soon a socket that nobody holds is looked for again, at first and at last.
 	firstLook, lastLook = 15 * time.Second, 15 * time.Minute
+	// A thorough question may have to end a scan that began before what it asks was known.
+	thoroughScans = 2
 	// How long a process is believed to have the same name (execve changes it).
 	nameAge = 10 * time.Second
 	// Connections that are bound to a device are not found one by one; everything
@@ -247,14 +249,13 @@ func (o *Owners) holders(inodes map[uint32]bool, a *allowance) (holders map[uint
 		a.look -= before - half.look
 		unknown = o.known(inodes, holders)
 	}
-	for len(unknown) > 0 || o.search.scan != nil {
+	for scans := 0; scans < thoroughScans && (len(unknown) > 0 || o.search.scan != nil); scans++ {
 		nobody := o.search.lookEverywhere(unknown, a)
 		judged = append(judged, nobody...)
 		unknown = o.known(inodes, holders)
 		for _, inode := range judged {
 			delete(unknown, inode)
 		}
-		// One that has ended may have begun before the newest were asked for.
 		if o.search.scan != nil || !a.hurried || a.ctx.Err() != nil || o.search.err != nil {
 			break
 		}

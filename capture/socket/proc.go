@@ -104,9 +104,9 @@ func (p *procfs) entries(dir int, each func(name string) bool) error {
 // count before every look at a descriptor; when count returns false it stops
 // with errEnough, and last is where to go on. Other errors are of the classes
 // fs.ErrPermission and fs.ErrNotExist, where they are.
-func (p *procfs) sockets(pid, after int32, count func() bool, each func(fd int32, inode uint32)) (last int32, err error) {
+func (p *procfs) sockets(pid, after int32, count func() bool, each func(h holder, inode uint32)) (last int32, err error) {
 	base := p.path(pid, "")
-	last, n, err := p.socketsIn(base+"fd", after, count, each)
+	last, n, err := p.socketsIn(base+"fd", after, count, func(fd int32, inode uint32) { each(holder{pid: pid, fd: fd}, inode) })
 	if err != nil || n > 0 || !p.leaderGone(pid) {
 		return last, err
 	}
@@ -116,7 +116,7 @@ func (p *procfs) sockets(pid, after int32, count func() bool, each func(fd int32
 		return last, err
 	}
 	for _, tid := range tids {
-		last, n, err := p.socketsIn(base+"task/"+strconv.Itoa(int(tid))+"/fd", after, count, each)
+		last, n, err := p.socketsIn(base+threadDir(tid)+"fd", after, count, func(fd int32, inode uint32) { each(holder{pid, tid, fd}, inode) })
 		if n > 0 || errors.Is(err, errEnough) {
 			return last, err
 		}
@@ -163,16 +163,26 @@ func (p *procfs) socketsIn(path string, after int32, count func() bool, each fun
 // right to list them (its user's) is not the right to follow them (ptrace).
 func (p *procfs) mayRead(pid int32) bool {
 	n := 0
-	_, err := p.sockets(pid, -1, func() bool { n++; return n == 1 }, func(int32, uint32) {})
+	_, err := p.sockets(pid, -1, func() bool { n++; return n == 1 }, func(holder, uint32) {})
 	return !errors.Is(err, fs.ErrPermission)
 }
 
 // errEnough says that count has stopped it.
 var errEnough = errors.New("enough for now")
 
-// holds reports whether a process' descriptor is that socket.
-func (p *procfs) holds(pid, fd int32, inode uint32) bool {
-	n, err := unix.Readlink(p.path(pid, "fd/"+strconv.Itoa(int(fd))), p.link[:])
+// holder is a descriptor of a process. thread is 0 as a rule, else the thread
+// that has it when the first one has ended.
+type holder struct{ pid, thread, fd int32 }
+
+func threadDir(tid int32) string { return "task/" + strconv.Itoa(int(tid)) + "/" }
+
+// holds reports whether a descriptor is that socket.
+func (p *procfs) holds(h holder, inode uint32) bool {
+	dir := ""
+	if h.thread != 0 {
+		dir = threadDir(h.thread)
+	}
+	n, err := unix.Readlink(p.path(h.pid, dir+"fd/"+strconv.Itoa(int(h.fd))), p.link[:])
 	if err != nil {
 		return false
 	}

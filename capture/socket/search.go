@@ -23,8 +23,6 @@ type search struct {
 	err    error // why processes cannot be listed at all
 }
 
-type holder struct{ pid, fd int32 }
-
 // scan is a look through all processes, in portions.
 type scan struct {
 	wanted map[uint32]bool // asked for when it began
@@ -69,7 +67,7 @@ func (a *allowance) more() bool {
 func (s *search) holder(inode uint32) (holder, bool) {
 	for _, m := range s.memories() {
 		if h, ok := m[inode]; ok {
-			if s.proc.holds(h.pid, h.fd, inode) {
+			if s.proc.holds(h, inode) {
 				return h, true
 			}
 			delete(m, inode)
@@ -93,11 +91,11 @@ func (s *search) lookInto(pids []int32, wanted map[uint32]bool, a *allowance) {
 		if left == 0 || a.look <= 0 {
 			return
 		}
-		s.proc.sockets(pid, -1, a.more, func(fd int32, inode uint32) {
+		s.proc.sockets(pid, -1, a.more, func(h holder, inode uint32) {
 			if _, had := s.seen[inode]; !had && wanted[inode] {
 				left--
 			}
-			keep(s.seen, inode, holder{pid, fd}, wanted)
+			keep(s.seen, inode, h, wanted)
 		})
 	}
 }
@@ -163,8 +161,8 @@ func (s *search) portion(a *allowance) (stopped bool) {
 			return true
 		}
 		pid := sc.todo[0]
-		last, err := s.proc.sockets(pid, sc.after, a.more, func(fd int32, inode uint32) {
-			keep(sc.fresh, inode, holder{pid, fd}, sc.wanted)
+		last, err := s.proc.sockets(pid, sc.after, a.more, func(h holder, inode uint32) {
+			keep(sc.fresh, inode, h, sc.wanted)
 		})
 		switch {
 		case errors.Is(err, errEnough):
