@@ -36,9 +36,9 @@ func crowd(tr *tree, processes, each int) {
 // TestCrowd: many descriptors cost many questions a little.
 func TestCrowd(t *testing.T) {
 	tr := newTree(t)
-	crowd(tr, 5, 2000)
+	crowd(tr, 5, 400)
 	tr.process(9000, "last", 500, 100)
-	o, _, all := made(tr, Options{Limit: patience, Look: 2000}, 1)
+	o, _, all := made(tr, Options{Limit: patience, Look: 400}, 1)
 	questions := 0
 	for pending := 1; pending > 0; questions++ {
 		var owners map[flow.Socket]flow.Owner
@@ -50,12 +50,12 @@ func TestCrowd(t *testing.T) {
 			equal(t, owners, map[flow.Socket]flow.Owner{all[0]: {PID: 9000, Name: "last"}})
 		}
 	}
-	// 10 001 descriptors, 2000 to a question.
+	// 2001 descriptors, 400 to a question.
 	if questions != 6 {
 		t.Errorf("%d questions, want 6", questions)
 	}
-	if n := len(o.search.seen); n != 5001 {
-		t.Errorf("%d sockets remembered, want 5001", n)
+	if n := len(o.search.seen); n != 1001 {
+		t.Errorf("%d sockets remembered, want 1001", n)
 	}
 	// The next socket anywhere is found from memory.
 	o.kernel.(*fakeKernel).inodes[conn(5)] = 1_000_001
@@ -78,11 +78,12 @@ func BenchmarkLookEverywhere(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/20_000, "µs/fd")
 }
 
-// BenchmarkRealProc looks through the host's own /proc, with 20 000 descriptors in this process.
+// BenchmarkRealProc looks through the host's own /proc, with 15 000 more descriptors in this process.
 func BenchmarkRealProc(b *testing.B) {
-	const more = 20_000
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 2 * more, Max: 2 * more}); err != nil {
-		b.Skip(err)
+	const more = 15_000
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < more+100 {
+		b.Skipf("may open only %d files (%v)", limit.Cur, err)
 	}
 	first, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // Finding says whether one thing is possible here.
 type Finding struct {
-	What   string // "processes of other users"
+	What   string // one of those below
 	OK     bool
 	Detail string // what was found; the reason if not OK
 	Remedy string // what would help, "" if OK or if nothing would
@@ -24,7 +24,7 @@ const (
 	AboutSockets = "sockets" // at work; Check tells TCP and UDP apart
 	AboutTCP     = "owners of TCP connections, TCP_INFO"
 	AboutUDP     = "owners of UDP sockets"
-	AboutOthers  = "processes of other users"
+	AboutOthers  = "processes of the whole host"
 	AboutKernel  = "kernel-owned sockets"
 )
 
@@ -81,26 +81,24 @@ func (s *search) check() []Finding {
 			denied++
 		}
 	}
-	return []Finding{rightsFinding(denied, len(pids)), wholeFinding(denied, s.proc.wholeHost())}
+	others := processesFinding(denied, len(pids), s.proc.wholeHost())
+	kernel := Finding{What: AboutKernel, OK: others.OK, Detail: "told by elimination: no process has them", Remedy: others.Remedy}
+	if !others.OK {
+		kernel.Detail = "cannot be told without every process of the host"
+	}
+	return []Finding{others, kernel}
 }
 
-func rightsFinding(denied, of int) Finding {
-	f := Finding{What: AboutOthers, OK: denied == 0, Detail: fmt.Sprintf("%d processes", of)}
-	if denied > 0 {
+func processesFinding(denied, of int, whole bool) Finding {
+	f := Finding{What: AboutOthers, OK: denied == 0 && whole, Detail: fmt.Sprintf("%d processes", of)}
+	switch {
+	case denied > 0:
 		f.Detail, f.Remedy = fmt.Sprintf("may not look into %d of %d processes", denied, of), rightsRemedy()
+	case !whole:
+		f.Detail = fmt.Sprintf("sees only %d processes: /proc is of a container or mounted with hidepid", of)
+		f.Remedy = remedyWhole + "; against hidepid: " + remedyRights
 	}
 	return f
-}
-
-func wholeFinding(denied int, whole bool) Finding {
-	switch {
-	case !whole:
-		// Also with hidepid, where the rights help.
-		return Finding{What: AboutKernel, Detail: "not every process of the host is visible", Remedy: remedyWhole + "; with hidepid: " + remedyRights}
-	case denied > 0:
-		return Finding{What: AboutKernel, Detail: "not every process can be looked into", Remedy: rightsRemedy()}
-	}
-	return Finding{What: AboutKernel, OK: true, Detail: "every process of the host is visible"}
 }
 
 // rightsRemedy depends on whether the rights are there already.
@@ -129,10 +127,8 @@ func (s *search) missing() (list []Finding) {
 	if s.looked == 0 {
 		return nil
 	}
-	for _, f := range []Finding{rightsFinding(s.denied, s.looked), wholeFinding(s.denied, s.whole)} {
-		if !f.OK {
-			list = append(list, f)
-		}
+	if f := processesFinding(s.denied, s.looked, s.whole); !f.OK {
+		list = append(list, f)
 	}
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -50,6 +51,7 @@ type helperState struct {
 	conns     []net.Conn
 	packets   []net.PacketConn
 	children  []*exec.Cmd
+	proc      string
 }
 
 func help(in io.Reader, out io.Writer) {
@@ -74,7 +76,7 @@ func (h *helperState) do(arg []string) (string, error) {
 		return "ok", os.WriteFile("/proc/self/comm", []byte(arg[1]), 0)
 	case "user":
 		uid, _ := strconv.Atoi(arg[1])
-		return "ok", syscall.Setuid(uid)
+		return "ok", errors.Join(syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid))
 	case "listen":
 		var lc net.ListenConfig
 		lc.SetMultipathTCP(len(arg) > 3)
@@ -144,12 +146,15 @@ func (h *helperState) doMore(arg []string) (string, error) {
 	case "end-first-thread":
 		close(endFirstThread)
 		return "ok", nil
+	case "hidepid": // mounts a proc at a directory in which others' processes are not seen
+		h.proc = arg[1]
+		return "ok", syscall.Mount("proc", h.proc, "proc", 0, "hidepid=2")
 	case "look": // what a process with this one's rights learns
 		var asked []flow.Socket
 		if err := json.Unmarshal([]byte(arg[1]), &asked); err != nil {
 			return "", err
 		}
-		return lookAsHelper(asked)
+		return lookAsHelper(asked, Options{Proc: h.proc})
 	}
 	return "", fmt.Errorf("what is %q?", arg[0])
 }
@@ -162,8 +167,8 @@ type seenByHelper struct {
 	Check  []Finding
 }
 
-func lookAsHelper(asked []flow.Socket) (string, error) {
-	o, err := New(Options{})
+func lookAsHelper(asked []flow.Socket, opt Options) (string, error) {
+	o, err := New(opt)
 	if err != nil {
 		return "", err
 	}
@@ -173,7 +178,7 @@ func lookAsHelper(asked []flow.Socket) (string, error) {
 	if a.Err != nil {
 		return "", a.Err
 	}
-	seen := seenByHelper{Owners: map[string]flow.Owner{}, Infos: len(a.TCPInfo), Said: a.Missing, Again: b.Missing, Check: Check(context.Background(), Options{})}
+	seen := seenByHelper{Owners: map[string]flow.Owner{}, Infos: len(a.TCPInfo), Said: a.Missing, Again: b.Missing, Check: Check(context.Background(), opt)}
 	for i, s := range asked {
 		if owner, ok := a.Owners[s]; ok {
 			seen.Owners[strconv.Itoa(i)] = owner
@@ -207,6 +212,7 @@ func startHelper(t *testing.T, ns, name string) *helper {
 		h.cmd = exec.Command(self)
 		h.cmd.Env = append(os.Environ(), helperEnv+"=1")
 		h.cmd.Stderr = os.Stderr
+		h.cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // what it mounts goes with it
 		var err error
 		if h.in, err = h.cmd.StdinPipe(); err != nil {
 			t.Error(err)

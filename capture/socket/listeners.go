@@ -56,10 +56,10 @@ func (o *Owners) Listeners(ctx context.Context, thorough bool) (list []Listener,
 		list = append(list, l)
 	}
 	slices.SortFunc(list, compareListeners)
-	return list, pending, err
+	return slices.Compact(list), pending, err // SO_REUSEPORT: one for each process
 }
 
-// waiting lists the entries of the sockets that wait, without doublets.
+// waiting lists the sockets that wait.
 func (o *Owners) waiting(ctx context.Context) ([]entry, error) {
 	tcp, err1 := o.kernel.list(ctx, flow.ProtoTCP, 1<<stateListen, func(e *entry) bool { return e.state == stateListen })
 	udp, err2 := o.kernel.list(ctx, flow.ProtoUDP, everyState, func(e *entry) bool {

@@ -17,7 +17,7 @@ const MaxAsked = 8192
 type Options struct {
 	Proc string // where the proc file system is mounted, "" = /proc
 	// Look is how many file descriptors one question may look at, 0 = 20 000,
-	// which takes some 50 to 100 ms. What does not fit is for the next one.
+	// which takes some 100 ms, nearly all of it in the kernel. What does not fit is for the next one.
 	Look int
 	// Limit is how long one question may take, 0 = 1 s; a thorough one twice as long.
 	Limit time.Duration
@@ -60,7 +60,7 @@ type Owners struct {
 	hot    map[int32]bool         // processes that own asked sockets
 	names  map[int32]named        // by PID
 	bound  map[flow.Socket]uint32 // connections bound to a device, from the last list
-	vain   map[flow.Socket]bool   // connections that the last list did not have
+	vain   map[flow.Socket]bool   // connections that a list did not have
 	listed time.Time              // when it was
 	said   map[string]bool        // findings that have been reported
 }

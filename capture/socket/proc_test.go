@@ -236,7 +236,7 @@ func TestKernelVerdict(t *testing.T) {
 		tr.exit(2)
 		o, _, all := made(tr, Options{}, 1)
 		a := o.Answer(context.Background(), Request{ID: 1, Sockets: all, Thorough: true})
-		if len(a.Owners) != 0 || a.Pending != 0 || len(a.Missing) != 1 || a.Missing[0].What != AboutKernel {
+		if len(a.Owners) != 0 || a.Pending != 0 || len(a.Missing) != 1 || a.Missing[0].What != AboutOthers {
 			t.Fatalf("with not every process in sight: %+v", a)
 		}
 		if a = o.Answer(context.Background(), Request{ID: 2, Sockets: all, Thorough: true}); len(a.Missing) != 0 {
