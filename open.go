@@ -74,6 +74,7 @@ func (s *session) openLinks() (err error) {
 	if err := s.openGuests(); err != nil {
 		return err
 	}
+	s.openSockets()
 	names := map[string]bool{}
 	for i, l := range s.watcher.First().Links {
 		names[l.Name] = true

@@ -32,6 +32,7 @@ const memoryBudget = 512 << 20
 //	counter sampler   its netlink socket                     ctx
 //	guest finder      capture/host's Finder                  ctx
 //	guest sampler     the vifs' counters                     ctx
+//	socket worker     capture/socket's Owners                ctx
 //	disk sampler      the connection to libvirt              ctx
 //	hangups           nothing: reads the configuration       ctx
 //	saver             the incident directory                 its queue is closed and written
@@ -42,6 +43,7 @@ type session struct {
 	ev    *events
 	clock *capture.Clock
 	guests
+	sockets
 	host string
 
 	netlink *link.Netlink
@@ -147,6 +149,7 @@ func (s *session) close() {
 		_ = s.netlink.Close()
 	}
 	s.guests.close()
+	s.sockets.close()
 }
 
 // run starts every goroutine, watches until ctx ends and joins them all.
@@ -167,6 +170,7 @@ func (s *session) run(ctx context.Context) error {
 	s.task(func() { s.watcher.Run(ctx, s.updates) })
 	s.task(func() { s.sample(ctx) })
 	s.runGuests(ctx)
+	s.runSockets(ctx)
 	sv := newSaver()
 	s.task(func() { sv.run(ctx, s.store) })
 

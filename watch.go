@@ -50,6 +50,8 @@ type watch struct {
 	unsaved                             map[string]bool           // incidents that failed to be written so far
 	trouble                             string                    // why the last one failed
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
+	asking                              asking
+	socketTrouble                       string                    // said last
 	lastLook                            *host.Look                // the newest of the vifs
 	drained                             map[flow.LinkID]flow.Time // each link's watermark
 }
@@ -64,6 +66,7 @@ func newWatch(s *session, sv *saver) *watch {
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset(), Kernel: link.Kernel()}
 	first := s.watcher.First()
 	w.world.Links, w.world.Bonds, w.world.Hidden = w.withSpeeds(first.Links), first.Bonds, first.Hidden
+	w.world.Own = s.state.OwnAddresses()
 	w.world.Index()
 	w.publishClasses()
 	w.mon = incident.NewMonitor(incident.Config{Version: version(), Engine: engine, Interval: s.o.interval, Spike: s.o.spike, Zone: time.Local}, now, w.world)
@@ -111,6 +114,7 @@ func (w *watch) beat(ctx context.Context) {
 		w.checkReaders(ctx, now)
 	}
 	w.judge(now)
+	w.askOwners(now)
 	w.chooseTargets(ctx, now)
 	if w.s.frames != nil && now >= w.nextFrame {
 		w.nextFrame = now.Add(frameEvery)
@@ -136,6 +140,7 @@ func (w *watch) takeWaiting() {
 	take(w.s.looks, w.newGuests)
 	take(w.s.moved, w.mon.GuestNICs)
 	take(w.s.guests.disks, w.mon.Disks)
+	take(w.s.sockets.answers, w.answered)
 	take(w.s.configs, w.newConfig)
 	take(w.s.said, func(text string) { w.mon.Note(capture.Now(), text) })
 }

@@ -30,6 +30,7 @@ func (w *watch) carryOut(out incident.Output, now flow.Time) {
 	for _, in := range out.Sealed {
 		w.save(in, w.frame(now))
 	}
+	w.askFrozen(out.Asks)
 	for _, n := range out.Notes {
 		w.s.ev.emit(noteEvent{eventHead{"note", w.wall(now)}, n})
 	}

@@ -78,6 +78,11 @@ func (w *watch) update(u link.Update) {
 // target may be another one now.
 func (w *watch) newState(st *link.State) {
 	w.state, w.looked = st, true
+	if own := st.OwnAddresses(); !slices.Equal(own, w.world.Own) {
+		next := *w.world
+		next.Own = own
+		w.setWorld(&next)
+	}
 	w.setLinks()
 	w.targetsChanged()
 }
