@@ -321,10 +321,7 @@ func (j *judge) bytes(in *incident.Incident) {
 
 // classes: shares within 3 points of tcpdump's.
 func (j *judge) classes(in *incident.Incident) {
-	take := map[string]func(netlab.Packet) bool{"storage": Storage}
-	if Built["classes"] {
-		take["vif"] = VM
-	}
+	take := map[string]func(netlab.Packet) bool{"storage": Storage, "vif": VM, "host": Host}
 	for _, c := range in.Classes {
 		belongs, ok := take[c.Name]
 		if !ok {

@@ -244,8 +244,8 @@ func runName(i int, w *wanted) string {
 	return fmt.Sprintf("%02d-%s-%s", i, w.s.Name, w.member)
 }
 
-// labFlags tell spiketop what a person who knows the lab would: the member's real
-// rate and what storage is.
+// labFlags tell spiketop what a person who knows the lab would: the members' real
+// rate. What is storage it knows by itself.
 func labFlags(s *Scenario) string {
 	rate := "20M"
 	for p := range strings.FieldsSeq(s.Boot) {
@@ -253,7 +253,7 @@ func labFlags(s *Scenario) string {
 			rate = strings.TrimSuffix(mbit, "mbit") + "M"
 		}
 	}
-	return "--storage 9422 --link-speed eth0=" + rate + " --link-speed eth1=" + rate
+	return "--link-speed eth0=" + rate + " --link-speed eth1=" + rate
 }
 
 func writePlan(file string, p Plan) error {

@@ -286,6 +286,13 @@ func Storage(p netlab.Packet) bool {
 }
 
 // vmNet holds every VM's address.
+var hostAddr = netip.MustParseAddr("10.1.16.165")
+
+// Host reports whether a frame is of a program of this host that is no storage.
+func Host(p netlab.Packet) bool {
+	return (p.Src.Addr() == hostAddr || p.Dst.Addr() == hostAddr) && !Storage(p) && !VM(p)
+}
+
 var vmNet = netip.MustParsePrefix("192.168.0.0/16")
 
 // VM reports whether a frame is a VM's, or carries one of its frames (VXLAN).
