@@ -233,3 +233,28 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+// The example of the document is a file that can be read.
+func TestConfigOfDocument(t *testing.T) {
+	text, err := os.ReadFile("docs/CLASSES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, ok := strings.Cut(rest, "```\n")
+	if !ok {
+		t.Fatal("docs/CLASSES.md has no example")
+	}
+	c, err := parseConfig("docs/CLASSES.md", []byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.rules) != 8 || c.vifs["023471"] != "vm_a" || c.linkSpeed["eth0"] != 25e9 || len(c.pings) != 1 {
+		t.Errorf("the example is read as %+v", c)
+	}
+	for _, key := range strings.Split(ruleKeys, ", ") {
+		if !strings.Contains(string(text), "| `"+key+"` |") {
+			t.Errorf("docs/CLASSES.md does not explain the condition %s", key)
+		}
+	}
+}

@@ -13,20 +13,25 @@ type Filter struct{ expr *filterExpr }
 // Match reports whether the traffic of flow k in direction dir matches: src is
 // the end that sends in that direction. class and nic are those of the row. A
 // row that stands for both directions is shown if a direction with traffic
-// matches. It allocates nothing.
+// matches. It allocates nothing. The row's guest and process are not known to
+// it: use [Filter.MatchRow] where they are.
 func (f *Filter) Match(k *Key, dir Direction, class Class, nic string) bool {
-	if f == nil {
-		return true
-	}
-	return f.expr.match(&filterInput{k, dir, class, nic})
+	return f.MatchRow(&FilterRow{Key: k, Dir: dir, Class: class, NIC: nic})
 }
 
-type filterInput struct {
-	key   *Key
-	dir   Direction
-	class Class
-	nic   string
+// FilterRow is what a filter may ask of a row.
+type FilterRow struct {
+	Key     *Key
+	Dir     Direction
+	Class   Class
+	NIC     string // captured NIC
+	Guest   string // GuestNIC.Guest, "" = no guest's, or not known
+	VIF     string // GuestNIC.Name
+	Process string // Owner.Name
 }
+
+// MatchRow is Match with all that is known of a row.
+func (f *Filter) MatchRow(r *FilterRow) bool { return f == nil || f.expr.match(r) }
 
 // filterExpr is a chain of terms. and and or have the same precedence and are
 // taken from left to right, as in pcap-filter(7).
@@ -42,7 +47,7 @@ type filterTerm struct {
 	sub  *filterExpr
 }
 
-func (e *filterExpr) match(in *filterInput) bool {
+func (e *filterExpr) match(in *FilterRow) bool {
 	ok := e.terms[0].match(in)
 	for i, and := range e.and {
 		if ok == and { // else the result cannot change
@@ -52,7 +57,7 @@ func (e *filterExpr) match(in *filterInput) bool {
 	return ok
 }
 
-func (t *filterTerm) match(in *filterInput) bool {
+func (t *filterTerm) match(in *FilterRow) bool {
 	if t.sub != nil {
 		return t.sub.match(in) != t.not
 	}
@@ -73,7 +78,7 @@ type filterTest struct {
 	prefix netip.Prefix // host, net
 	lo, hi uint16       // port, portrange, proto (lo), vlan (lo; 0 = any)
 	class  Class
-	nic    string
+	name   string // nic, guest or vif, process
 }
 
 type filterKind uint8
@@ -88,6 +93,8 @@ const (
 	kindVLAN                        //
 	kindClass                       // "class:storage"
 	kindNIC                         // "nic:eth0"
+	kindGuest                       // "vm:vm_a", by the guest's name or its vif's
+	kindProcess                     // "process:ceph-osd", "process:curve*"
 )
 
 type filterDir uint8
@@ -135,8 +142,8 @@ func (p filterProto) match(k *Key) bool {
 	return true
 }
 
-func (t *filterTest) match(in *filterInput) bool {
-	k := in.key
+func (t *filterTest) match(in *FilterRow) bool {
+	k := in.Key
 	if !t.proto.match(k) {
 		return false
 	}
@@ -150,18 +157,22 @@ func (t *filterTest) match(in *filterInput) bool {
 	case kindVLAN:
 		return k.VLAN != 0 && (t.lo == 0 || t.lo == k.VLAN)
 	case kindClass:
-		return in.class == t.class
+		return in.Class == t.class
 	case kindNIC:
-		return in.nic == t.nic
+		return in.NIC == t.name
+	case kindGuest:
+		return in.Guest == t.name || in.VIF == t.name
+	case kindProcess:
+		return isProcess(t.name, in.Process)
 	}
 	return true
 }
 
 // ends joins what holds for the two ends: what leaves (Tx) has the local end as
 // its source.
-func (t *filterTest) ends(in *filterInput, local, remote bool) bool {
+func (t *filterTest) ends(in *FilterRow, local, remote bool) bool {
 	src, dst := remote, local
-	if in.dir == Tx {
+	if in.Dir == Tx {
 		src, dst = local, remote
 	}
 	switch t.dir {

@@ -158,7 +158,7 @@ func (p *filterParser) id(depth int) (filterTerm, error) {
 func (p *filterParser) primitive(depth int) (filterTerm, error) {
 	t := p.peek()
 	p.carry = false
-	if key, value, ok := strings.Cut(t.text, ":"); ok && (key == "class" || key == "nic") {
+	if key, value, ok := filterLabel(t.text); ok {
 		p.take()
 		test, err := labelTest(t, key, value)
 		return filterTerm{test: test}, err
@@ -258,5 +258,5 @@ func (p *filterParser) noPrimitive(t filterToken) error {
 	case t.text[0] >= '0' && t.text[0] <= '9' || strings.Contains(t.text, "::"):
 		return t.errorf("say what it is: host, net, port, portrange, proto or vlan")
 	}
-	return t.errorf("not known here: want host, net, port, portrange, src, dst, ip, ip6, arp, tcp, udp, sctp, icmp, icmp6, proto, vlan, class:NAME or nic:NAME")
+	return t.errorf("not known here: want host, net, port, portrange, src, dst, ip, ip6, arp, tcp, udp, sctp, icmp, icmp6, proto, vlan, class:NAME, nic:NAME, vm:NAME or process:NAME")
 }

@@ -69,7 +69,11 @@ func (t *filterTest) String() string {
 	case kindClass:
 		return "class:" + t.class.String()
 	case kindNIC:
-		return "nic:" + t.nic
+		return "nic:" + t.name
+	case kindGuest:
+		return "vm:" + t.name
+	case kindProcess:
+		return "process:" + t.name
 	}
 	return strings.TrimSuffix(q, " ")
 }

@@ -59,11 +59,9 @@ func TestParseFilter(t *testing.T) {
 }
 
 func TestParseFilterRefuses(t *testing.T) {
-	const words = "not known here: want host, net, port, portrange, src, dst, ip, ip6, arp, tcp, udp, sctp, icmp, icmp6, proto, vlan, class:NAME or nic:NAME"
+	const words = "not known here: want host, net, port, portrange, src, dst, ip, ip6, arp, tcp, udp, sctp, icmp, icmp6, proto, vlan, class:NAME, nic:NAME, vm:NAME or process:NAME"
 	tests := []struct{ name, in, want string }{
 		{"unknown word", "tcp and foo", `column 9: "foo": ` + words},
-		{"vm is later work", "vm:vm_a", `column 1: "vm:vm_a": ` + words},
-		{"process is later work", "process:sshd", `column 1: "process:sshd": ` + words},
 		{"ether is not offered", "ether host 02:00:00:00:00:01", `column 1: "ether": ` + words},
 		{"a value without a word", "10.0.0.1", `column 1: "10.0.0.1": say what it is: host, net, port, portrange, proto or vlan`},
 		{"nothing carries over from a protocol", "tcp and 80", `column 9: "80": say what it is: host, net, port, portrange, proto or vlan`},
@@ -95,7 +93,9 @@ func TestParseFilterRefuses(t *testing.T) {
 		{"vlan", "vlan 4096", `column 6: "4096": not a VLAN (1-4095)`},
 		{"vlan 0", "vlan 0", `column 6: "0": not a VLAN (1-4095); what has none is not vlan`},
 		{"vlan carries nothing", "vlan 5 or 6", `column 11: "6": say what it is: host, net, port, portrange, proto or vlan`},
-		{"class", "class:bulk", `column 1: "class:bulk": no such class; there are unknown, storage, vif, host, control`},
+		{"class", "class:bulk", `column 1: "class:bulk": no such class; there are ` + strings.Join(ClassNames(), ", ")},
+		{"bad process", "process:a,b", `column 1: "process:a,b": not a process name: want letters, digits, - _ and . (chunkserver)`},
+		{"no guest", "tcp and vm:", `column 9: "vm:": vm of what?`},
 		{"no class", "class:", `column 1: "class:": class of what?`},
 		{"ends with an operator", "tcp and", "column 8: something is missing here"},
 		{"begins with one", "or tcp", `column 1: "or": expected a test before it`},
@@ -169,6 +169,37 @@ func TestFilterDirections(t *testing.T) {
 	var all *Filter
 	if !all.Match(&k, Rx, Unknown, "") {
 		t.Error("a nil Filter does not match everything")
+	}
+}
+
+func TestFilterNames(t *testing.T) {
+	k := ipKey(ProtoTCP, "10.0.0.1:9422", "10.0.0.2:40112")
+	guest := FilterRow{Key: &k, Guest: "vm_a", VIF: "023471"}
+	own := FilterRow{Key: &k, Process: "curvebs-chunkse"}
+	for _, tt := range []struct {
+		in                   string
+		guest, own, stranger bool
+	}{
+		{"vm:vm_a", true, false, false},
+		{"vm:023471", true, false, false},
+		{"vm:vm_", false, false, false},
+		{"not vm:vm_a", false, true, true},
+		{"process:curvebs-chunkserver", false, true, false},
+		{"process:curve*", false, true, false},
+		{"process:curvebs", false, false, false},
+		{"vm:vm_a or process:curve* and port 9422", true, true, false},
+	} {
+		f, err := ParseFilter(tt.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := ParseFilter(f.String()); err != nil || again.String() != tt.in {
+			t.Errorf("%q is written %q, %v", tt.in, again, err)
+		}
+		stranger := FilterRow{Key: &k}
+		if g, o, s := f.MatchRow(&guest), f.MatchRow(&own), f.MatchRow(&stranger); g != tt.guest || o != tt.own || s != tt.stranger {
+			t.Errorf("%q: guest %v, process %v, stranger %v, want %v, %v, %v", tt.in, g, o, s, tt.guest, tt.own, tt.stranger)
+		}
 	}
 }
 

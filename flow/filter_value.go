@@ -26,7 +26,15 @@ func isFilterWord(t string) bool {
 	}
 	_, proto := filterProtos[t]
 	_, kind := filterKinds[t]
-	return proto || kind || strings.HasPrefix(t, "class:") || strings.HasPrefix(t, "nic:")
+	_, _, label := filterLabel(t)
+	return proto || kind || label
+}
+
+// filterLabel cuts a word of ours: class:, nic:, vm: and process:. An address of
+// IPv6 does not begin like that.
+func filterLabel(t string) (key, value string, ok bool) {
+	key, value, ok = strings.Cut(t, ":")
+	return key, value, ok && (key == "class" || key == "nic" || key == "vm" || key == "process")
 }
 
 // value makes the test of an id with these qualifiers.
@@ -166,13 +174,21 @@ func (p *filterParser) vlan() (*filterTest, error) {
 	return test, nil
 }
 
-// labelTest makes the test of class:NAME and nic:NAME.
+// labelTest makes the test of class:NAME, nic:NAME, vm:NAME and process:NAME.
 func labelTest(t filterToken, key, value string) (*filterTest, error) {
 	if value == "" {
 		return nil, t.errorf("%s of what?", key)
 	}
-	if key == "nic" {
-		return &filterTest{filterQual: filterQual{kind: kindNIC}, nic: value}, nil
+	switch key {
+	case "nic":
+		return &filterTest{filterQual: filterQual{kind: kindNIC}, name: value}, nil
+	case "vm":
+		return &filterTest{filterQual: filterQual{kind: kindGuest}, name: value}, nil
+	case "process":
+		if err := CheckProcess(value); err != nil {
+			return nil, t.errorf("%v", err)
+		}
+		return &filterTest{filterQual: filterQual{kind: kindProcess}, name: value}, nil
 	}
 	c, ok := ClassNamed(value)
 	if !ok {

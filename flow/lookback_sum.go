@@ -84,7 +84,8 @@ func (w *summing) flow(id FlowID) *FlowSum {
 	if w.keys != nil {
 		if f.mark = w.keys[f.info.Key]; f.mark != 0 {
 			s := &w.sum.Flows[f.mark-1]
-			s.ID = id // slots come oldest first
+			// Slots come oldest first: the newest incarnation says whose it is.
+			s.ID, s.Class, s.Why, s.MAC, s.Inner = id, w.l.classOf(f), f.why, f.info.MAC, f.info.Inner
 			return s
 		}
 	}
