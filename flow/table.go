@@ -28,7 +28,7 @@ const (
 // Time goes forward slot by slot: Begin once, then Add and CloseSlot in turn.
 // The caller closes a slot before it adds records stamped later than its end.
 //
-// Memory is bounded by MaxFlows: about 130 bytes a flow, taken in small steps
+// Memory is bounded by MaxFlows: about 140 bytes a flow, taken in small steps
 // as flows appear and kept for the next ones. A flow that was idle for longer
 // than the look-back leaves; when the table is full a newcomer takes the place
 // of an idle or small flow, see displace.
