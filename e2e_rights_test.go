@@ -12,7 +12,7 @@ import (
 )
 
 // TestRightsDropped: once everything is open, the running program has the rights
-// to raw sockets and to look at processes and no other, in every thread, and cannot get one back.
+// to raw sockets and to look at processes and namespaces and no other, in every thread, and cannot get one back.
 func TestRightsDropped(t *testing.T) {
 	ns, peer := netlab.NewNS(t, "rights"), netlab.NewNS(t, "rpeer2")
 	netlab.Veth(t, ns, "eth0", peer, "p0")
@@ -21,7 +21,7 @@ func TestRightsDropped(t *testing.T) {
 	if err != nil || len(tasks) == 0 {
 		t.Fatalf("threads of the program: %v", err)
 	}
-	want := fmt.Sprintf("%016x", 1<<unix.CAP_NET_RAW|1<<unix.CAP_SYS_PTRACE|1<<unix.CAP_DAC_READ_SEARCH)
+	want := fmt.Sprintf("%016x", 1<<unix.CAP_NET_RAW|1<<unix.CAP_SYS_PTRACE|1<<unix.CAP_DAC_READ_SEARCH|1<<unix.CAP_NET_ADMIN)
 	for _, task := range tasks {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", h.cmd.Process.Pid, task.Name()))
 		if err != nil {

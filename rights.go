@@ -13,10 +13,10 @@ import (
 
 // keepCapabilities are those that are needed after the start: raw sockets,
 // because a ring is reopened when a member returns and a ping is restarted; the
-// two that let other users' processes be looked at, which say whose a vif or a
-// socket is; and the two that let incidents belong to somebody else, where they do.
+// three that let other users' processes and containers' network namespaces be
+// looked at, which say whose a vif or a socket is; and the two that let incidents belong to somebody else, where they do.
 func keepCapabilities(foreignStore bool) uint64 {
-	keep := uint64(1)<<unix.CAP_NET_RAW | 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
+	keep := uint64(1)<<unix.CAP_NET_RAW | 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_NET_ADMIN
 	if foreignStore {
 		keep |= 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE
 	}

@@ -118,7 +118,7 @@ func (w *watch) answered(a socket.Answer) {
 	for _, m := range a.Missing {
 		w.s.say(fmt.Sprintf("%s: %s; %s", m.What, m.Detail, m.Remedy))
 	}
-	if a.Err != nil {
+	if a.Err != nil && len(a.Missing) == 0 { // else it is what was missed
 		w.socketTrouble = w.s.sayOnce(w.socketTrouble, a.Err)
 	}
 	w.newOwners(a)

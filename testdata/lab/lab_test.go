@@ -198,7 +198,7 @@ func (l *guests) boot(name string, runs []*wanted) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	g := netlab.Guest{Script: "guest.sh", Modules: "bonding veth bridge 8021q vxlan sch_netem sch_tbf", Limit: limit,
+	g := netlab.Guest{Script: "guest.sh", Modules: "bonding veth bridge 8021q vxlan udp_diag sch_netem sch_tbf", Limit: limit,
 		Env: append(strings.Fields(runs[0].s.Boot), "LAB_TOPOLOGY="+topology, "LAB_GUEST="+l.guest)}
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(l.t.Context(), out) }()
