@@ -56,6 +56,16 @@ func (w *World) GuestOf(mac, inner [6]byte) *GuestNIC {
 	return w.Guest(inner)
 }
 
+// IsOwn reports whether k is this host's own flow: its local address is this
+// host's, or there is a socket for it here.
+func (w *World) IsOwn(k *Key) bool {
+	if w == nil {
+		return false
+	}
+	s := subject{x: w.lookup(), key: k}
+	return s.isOwn()
+}
+
 // OwnerOf returns the owner of the socket of this host that carries k: that of
 // the connection, or of the socket that waits on its local port. ok is false if
 // none is known. A guest's flow has no socket here, whatever its addresses are:

@@ -82,6 +82,7 @@ func (b *builder) row(r *ranked, d flow.Direction, rank int) FlowRow {
 	row := FlowRow{Rank: rank, Link: l.Name, Class: f.Class.String(), Why: f.Why, Proto: f.Key.ProtoName(), VLAN: f.Key.VLAN,
 		Local: f.Key.LocalEnd(), Remote: f.Key.RemoteEnd(), Bytes: f.Sum[d].Bytes, Frames: f.Sum[d].Packets, Bps: r.bps,
 		Share: float64(f.Sum[d].Bytes) / float64(b.sums[r.link].Total[d].Bytes)}
+	b.who(&row, f)
 	if d == flow.Tx {
 		row.HashMember = b.hashMember(f, l)
 	}

@@ -40,6 +40,10 @@ type collecting struct {
 	baseDone  bool
 	win       map[flow.LinkID]*gathered // of the window, as far as its slots have come
 
+	asks  int           // how often its sockets have been asked about
+	asked []flow.Socket // of its rows
+	tcp   map[flow.Socket]tcpReading
+
 	suppressed bool
 	shown      picture   // what the preview shows
 	shownAt    flow.Time // when it was made

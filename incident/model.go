@@ -172,6 +172,9 @@ type FlowRow struct {
 	VLAN        uint16   `json:"vlan,omitempty"`
 	Local       string   `json:"local"`
 	Remote      string   `json:"remote"`
+	VM          string   `json:"vm,omitempty"`      // the guest whose flow it is
+	VIF         string   `json:"vif,omitempty"`     // the interface behind which it sits
+	Process     string   `json:"process,omitempty"` // of this host that has the socket: "chunkserver[812]", "kernel"
 	Bytes       uint64   `json:"bytes"`
 	Frames      uint64   `json:"frames"`
 	Bps         float64  `json:"bps"`
@@ -182,7 +185,16 @@ type FlowRow struct {
 	// flow, with the members usable at the time of the incident: a prediction.
 	// Link is where it was seen. Absent for rx (the switch's choice) and where it
 	// cannot be predicted.
-	HashMember string `json:"hash_member,omitempty"`
+	HashMember string   `json:"hash_member,omitempty"`
+	TCP        *TCPPart `json:"tcp,omitempty"`
+}
+
+// TCPPart is what the kernel knows of a connection of this host at the freeze.
+type TCPPart struct {
+	RTT             *Millis `json:"rtt_ms"`
+	MinRTT          *Millis `json:"min_rtt_ms"`
+	Retransmissions uint32  `json:"retransmissions"` // since the connection began
+	DeliveryBps     uint64  `json:"delivery_bps"`    // newest delivery rate; 0 = unknown
 }
 
 // PathPart says where the time of the guilty echo went.

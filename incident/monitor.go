@@ -43,6 +43,7 @@ type Spike struct {
 type Output struct {
 	Spikes []Spike
 	Sealed []*Incident
+	Asks   []Ask    // what to find out about sockets
 	Notes  []string // new ones, for the log; Frame.Notes holds what still matters
 }
 
@@ -173,6 +174,7 @@ func (m *Monitor) Tick(now flow.Time) Output {
 		t.echoes.forget(m.now.Add(-echoMemory))
 	}
 	m.advance(false)
+	m.askSockets()
 	out := m.out
 	m.out = Output{}
 	return out
