@@ -139,3 +139,10 @@ func builtinProcess(comm string) *builtinRule {
 	}
 	return nil
 }
+
+// IsStoragePort reports whether the built-in table has the port for a storage,
+// whoever listens there.
+func IsStoragePort(proto uint8, port uint16) bool {
+	e := findPort(proto, port, true)
+	return e != nil && e.rule.Class == Storage
+}

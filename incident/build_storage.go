@@ -128,7 +128,7 @@ const (
 const firstEphemeral = 32768
 
 // serverSide says at which end the server of a storage flow sits: where a port
-// rule of class storage names the port; else, if just one port lies in the range
+// rule of class storage names the port, then where the built-in table does; else, if just one port lies in the range
 // of clients, at the other one.
 func serverSide(k *flow.Key, rules []flow.Rule) int {
 	if !k.HasPorts() {
@@ -143,6 +143,9 @@ func serverSide(k *flow.Key, rules []flow.Rule) int {
 			local = local || p.Lo <= k.LocalPort && k.LocalPort <= p.Hi
 			remote = remote || p.Lo <= k.RemotePort && k.RemotePort <= p.Hi
 		}
+	}
+	if local == remote {
+		local, remote = flow.IsStoragePort(k.Proto, k.LocalPort), flow.IsStoragePort(k.Proto, k.RemotePort)
 	}
 	if local == remote {
 		local, remote = k.LocalPort < firstEphemeral, k.RemotePort < firstEphemeral

@@ -26,7 +26,8 @@ func TestServerSide(t *testing.T) {
 		{"no rule, the lower port is not a client's", key(3260, 51000), serverHere},
 		{"no rule, the other way", key(51000, 3260), serverThere},
 		{"no rule, two clients' ports", key(51000, 52000), serverUnknown},
-		{"no rule, two low ports", key(2049, 700), serverUnknown},
+		{"no rule, two low ports", key(80, 700), serverUnknown},
+		{"no rule, the built-in table knows one of two low ports", key(2049, 700), serverHere},
 		{"no ports", flow.Key{Family: flow.FamilyMAC, LocalPort: 0x88a2}, serverUnknown},
 	}
 	for _, tt := range tests {

@@ -237,8 +237,12 @@ func (b *builder) blameNobody(in *Incident, way []wayDir) {
 	v := &in.Verdict
 	v.Cause, v.Confidence = CauseNone, ConfidenceMedium
 	var calm []string
+	inHost := b.queued()
 	for i := range way {
 		w := &way[i]
+		if inHost && w.d == flow.Rx {
+			continue // it waited before it left
+		}
 		if !w.observed || w.base.sum.Observed < soundBaseline {
 			v.Confidence = ConfidenceLow
 		}
@@ -247,6 +251,9 @@ func (b *builder) blameNobody(in *Incident, way []wayDir) {
 		}
 	}
 	v.Sentence = b.head(in) + " No link on its way carried more than usual: " + strings.Join(calm, ", ") + "."
+	if inHost {
+		v.Sentence = b.head(in) + " It waited in this host, and what leaves was as usual: " + strings.Join(calm, ", ") + "."
+	}
 	if b.c.t == nil {
 		v.Sentence = b.head(in) + " No link carried more than usual: " + strings.Join(calm, ", ") + "."
 		return
