@@ -139,9 +139,9 @@ func byBoot(runs []*wanted) (boots [][]*wanted) {
 
 // guests boots guests with their work.
 type guests struct {
-	t                     *testing.T
-	dir                   string
-	program, guest, plans string
+	t              *testing.T
+	dir            string
+	program, guest string
 }
 
 func workDir(t *testing.T) string {
