@@ -66,8 +66,13 @@ type FlowView struct {
 	Key   flow.Key
 	Class flow.Class
 	Why   string
-	Rate  [2][3]float64 // bit/s by direction over Windows
-	Cum   [2]uint64     // bytes since the flow was first seen
+	// Guest and VIF: the VM or container whose flow it is, and the interface behind
+	// which it sits. Process: of this host that has the socket, "kernel" for the
+	// kernel's own. "" = not known. Foreign text.
+	Guest, VIF, Process string
+
+	Rate [2][3]float64 // bit/s by direction over Windows
+	Cum  [2]uint64     // bytes since the flow was first seen
 }
 
 // PingView is one target with its statistics and thresholds.

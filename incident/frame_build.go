@@ -15,7 +15,7 @@ func (m *Monitor) Frame(now flow.Time) *Frame {
 		Incidents: make([]IncidentLine, 0, len(m.lines)),
 	}
 	for _, l := range m.links {
-		f.Links = append(f.Links, l.view(now))
+		f.Links = append(f.Links, l.view(now, m.world))
 	}
 	f.Bonds = m.bondViews(f.Links)
 	for i := range f.Bonds {
@@ -37,7 +37,7 @@ func (m *Monitor) Frame(now flow.Time) *Frame {
 	return f
 }
 
-func (l *link) view(now flow.Time) LinkView {
+func (l *link) view(now flow.Time, w *flow.World) LinkView {
 	l.lookback.Pass(now)
 	r := l.lookback.Rates()
 	rows, more := l.lookback.Flows(MaxRows)
@@ -50,6 +50,7 @@ func (l *link) view(now flow.Time) LinkView {
 		f := &rows[i]
 		v.Rows[i] = FlowView{ID: f.ID, Key: f.Key, Class: f.Class, Why: f.Why, Rate: f.Rate,
 			Cum: [2]uint64{f.Cum[flow.Rx].Bytes, f.Cum[flow.Tx].Bytes}}
+		v.Rows[i].Guest, v.Rows[i].VIF, v.Rows[i].Process = whoseFlow(w, &f.Key, f.MAC, f.Inner)
 	}
 	return v
 }

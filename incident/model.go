@@ -310,7 +310,12 @@ type BurstPart struct {
 	Local        string  `json:"local"`
 	Remote       string  `json:"remote"`
 	FlowDeltaBps float64 `json:"flow_delta_bps"`
-	FlowShare    float64 `json:"flow_share"`
+	// Who has the local end of that flow, and why it has its class.
+	VM        string  `json:"vm,omitempty"`
+	VIF       string  `json:"vif,omitempty"`
+	Process   string  `json:"process,omitempty"`
+	Why       string  `json:"why,omitempty"`
+	FlowShare float64 `json:"flow_share"`
 }
 
 // SelfPart is what this program did wrong or missed meanwhile.

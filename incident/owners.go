@@ -131,6 +131,21 @@ func (b *builder) who(row *FlowRow, f *flow.FlowSum) {
 	}
 }
 
+// whoseFlow is who has the local end of a flow, as far as it is known.
+func whoseFlow(w *flow.World, k *flow.Key, mac, inner [6]byte) (guest, vif, process string) {
+	if g := w.GuestOf(mac, inner); g != nil {
+		return g.Guest, g.Name, ""
+	}
+	o, ok := w.OwnerOf(k)
+	switch {
+	case !ok || !w.IsOwn(k):
+		return "", "", ""
+	case o.Kernel:
+		return "", "", "kernel"
+	}
+	return "", "", o.Name
+}
+
 // ownerName is a process as it is shown: chunkserver[812], or kernel.
 func ownerName(o flow.Owner) string {
 	switch {

@@ -209,7 +209,11 @@ func (b *builder) blameTraffic(in *Incident, r *burst) {
 	v.Burst = r.part(b)
 	v.Confidence = b.confidence(r)
 	v.Sentence = b.head(in) + " " + burstText(v)
-	v.Evidence = append([]string{burstEvidence(v)}, v.Evidence...)
+	first := []string{burstEvidence(v)}
+	if tcp := tcpEvidence(in); tcp != "" {
+		first = append(first, tcp)
+	}
+	v.Evidence = append(first, v.Evidence...)
 	v.Advice = cmp.Or(mendAdvice(in, v.Link), advice(in, r))
 }
 

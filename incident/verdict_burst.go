@@ -189,6 +189,9 @@ func (r *burst) part(b *builder) *BurstPart {
 	}
 	if r.flow != nil {
 		p.Proto, p.Local, p.Remote = r.flow.Key.ProtoName(), r.flow.Key.LocalEnd(), r.flow.Key.RemoteEnd()
+		var row FlowRow
+		b.who(&row, r.flow)
+		p.VM, p.VIF, p.Process, p.Why = row.VM, row.VIF, row.Process, r.flow.Why
 	}
 	return p
 }

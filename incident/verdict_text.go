@@ -106,7 +106,20 @@ func fiveTuple(p *BurstPart, d flow.Direction, to string) string {
 	if d == flow.Tx {
 		from, dest = dest, from
 	}
-	return fmt.Sprintf("%s %s %s %s", p.Proto, from, to, dest)
+	return fmt.Sprintf("%s %s %s %s", p.Proto, from, to, dest) + p.whose()
+}
+
+// whose names the local end of the flow, "" if nobody knows it.
+func (p *BurstPart) whose() string {
+	switch {
+	case p.VM != "":
+		return fmt.Sprintf(" (%s on %s)", Clean(p.VM), Clean(p.VIF))
+	case p.VIF != "":
+		return fmt.Sprintf(" (%s)", Clean(p.VIF))
+	case p.Process != "":
+		return fmt.Sprintf(" (%s)", Clean(p.Process))
+	}
+	return ""
 }
 
 func burstEvidence(v *Verdict) string {
@@ -115,8 +128,31 @@ func burstEvidence(v *Verdict) string {
 	if class == CauseTraffic {
 		class = "unknown"
 	}
-	return fmt.Sprintf("%s %s: %s for %.0f ms, usual %s; the flow brought %s of the growth, class %s %s", v.Link, v.Direction,
+	s := fmt.Sprintf("%s %s: %s for %.0f ms, usual %s; the flow brought %s of the growth, class %s %s", v.Link, v.Direction,
 		perSecond(p.Bps), p.Ms, perSecond(p.UsualBps), Percent(p.FlowShare), class, Percent(p.ClassShare))
+	if p.Why != "" {
+		s += ": " + Clean(p.Why)
+	}
+	return s
+}
+
+// tcpEvidence is how the connection fared that brought most, "" where the kernel
+// has not said.
+func tcpEvidence(in *Incident) string {
+	p := in.Verdict.Burst
+	for _, rows := range [2][]FlowRow{in.Flows.Rx, in.Flows.Tx} {
+		for i := range rows {
+			r := &rows[i]
+			if r.TCP == nil || r.Proto != p.Proto || r.Local != p.Local || r.Remote != p.Remote {
+				continue
+			}
+			if r.TCP.RTT == nil {
+				return ""
+			}
+			return fmt.Sprintf("its TCP at the freeze: RTT %s ms (least %s), %d segments sent again since it began", ms(r.TCP.RTT), ms(r.TCP.MinRTT), r.TCP.Retransmissions)
+		}
+	}
+	return ""
 }
 
 // evidence lists what the verdict rests on; every number is a field too.
@@ -186,7 +222,16 @@ func linkEvidence(l *LinkPart) (list []string) {
 
 // advice is where to look next.
 func advice(in *Incident, r *burst) string {
+	p := in.Verdict.Burst
 	switch {
+	case r.class == flow.VIF && p.VM != "":
+		return fmt.Sprintf("Limit %s on %s, or spread this VM: move it to a host with room.", Clean(p.VM), Clean(p.VIF))
+	case r.class == flow.VIF:
+		return "Find the VM by its address, and limit it or move it to a host with room."
+	case r.class == flow.Storage && r.w.d == flow.Rx:
+		return fmt.Sprintf("Limit the storage below its driver, where its copies are made, or spread the VMs that write; look at the switch port toward %s.", Clean(r.w.l.Name))
+	case r.class == flow.Host && p.Process != "":
+		return fmt.Sprintf("Look what %s was doing at that time.", Clean(p.Process))
 	case r.w.d == flow.Tx && in.Path.VerdictSegment == SegmentNIC:
 		return fmt.Sprintf("The queue of %s was full of its own output: limit the sender, or look at the qdisc.", Clean(r.w.l.Name))
 	case r.w.d == flow.Rx:

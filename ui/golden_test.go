@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,10 @@ func TestScreens(t *testing.T) {
 		{"bond", []*incident.Frame{bonded(two, 3).frame(0)}, nil},
 		{"bond-note", []*incident.Frame{bonded(noted(two), 9).frame(0)}, nil},
 		{"bond-snapshot", []*incident.Frame{two.frame(0), bonded(hit, 3).frame(1)}, []any{tcell.KeyEnter}},
+		{"named", []*incident.Frame{named(two).frame(0)}, nil},
+		{"named-why", []*incident.Frame{named(two).frame(0)}, []any{'c'}},
+		{"named-filter", []*incident.Frame{named(two).frame(0)}, []any{'/', "vm:vm_b or process:chunkserver", tcell.KeyEnter}},
+		{"named-snapshot", []*incident.Frame{two.frame(0), named(hit).frame(1)}, []any{tcell.KeyEnter}},
 		{"huge", []*incident.Frame{huge(two).frame(0)}, nil},
 		{"unknown", []*incident.Frame{unknown(two).frame(0)}, nil},
 		{"hostile", []*incident.Frame{hostile(hit).frame(0)}, nil},
@@ -140,6 +145,46 @@ func linkDown(k fake) fake {
 
 func noted(k fake) fake {
 	k.notes = []string{"somebody set the clock by +0.250 s; what is measured does not depend on it"}
+	return k
+}
+
+// named: guests and processes are known.
+func named(k fake) fake {
+	k.change = func(f *incident.Frame) {
+		for i := range f.Links {
+			for j := range f.Links[i].Rows {
+				r := &f.Links[i].Rows[j]
+				switch r.Class {
+				case flow.Storage:
+					r.Process, r.Why = "chunkserver", "process chunkserver[812]"
+				case flow.VIF:
+					r.Guest, r.VIF, r.Why = "vm_b", "061606", "MAC 52:54:00:00:00:0b of vm_b on 061606"
+					if j%2 == 1 {
+						r.Guest = "db-01.prod"
+					}
+				case flow.Host:
+					r.Process, r.Why = "kernel", "address of this host"
+				}
+			}
+		}
+		if f.Frozen == nil {
+			return
+		}
+		in := *f.Frozen
+		in.Flows.Rx, in.Flows.Tx = slices.Clone(in.Flows.Rx), slices.Clone(in.Flows.Tx)
+		for _, rows := range [2][]incident.FlowRow{in.Flows.Rx, in.Flows.Tx} {
+			for i := range rows {
+				switch rows[i].Class {
+				case "storage":
+					rows[i].Process, rows[i].Why = "chunkserver[812]", "process chunkserver[812]"
+				case "vif":
+					rows[i].VM, rows[i].VIF = "vm_b", "061606"
+				}
+			}
+		}
+		f.Frozen = &in
+		f.Incidents[len(f.Incidents)-1].Sealed = &in
+	}
 	return k
 }
 

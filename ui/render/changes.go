@@ -164,7 +164,7 @@ func drawChangeLine(c *Canvas, r rect, l *changeLine, d flow.Direction) {
 // changeEnds writes link and both ends in the direction of the traffic. Where
 // the room is short, the address of this host goes first: its port tells more.
 func changeEnds(c *Canvas, r rect, w int, f *incident.FlowRow, st Style, d flow.Direction) {
-	from, to := incident.Clean(f.Remote), incident.Clean(f.Local)
+	from, to := incident.Clean(f.Remote), snapshotLocal(f)
 	if d == flow.Tx {
 		from, to = to, from
 	}

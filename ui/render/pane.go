@@ -61,6 +61,10 @@ func drawHead(c *Canvas, in rect, p *pane, v *View) {
 		r += "*"
 	}
 	c.Fit(in.x+2, in.y, lw, l, st)
+	if v.Why {
+		c.Fit(in.x+rx, in.y, in.w-rx, "why this class", st)
+		return
+	}
 	c.Fit(in.x+rx, in.y, rw, r, st)
 	x := in.x + in.w
 	for i := len(p.cols) - 1; i >= 0; i-- {
@@ -70,7 +74,7 @@ func drawHead(c *Canvas, in rect, p *pane, v *View) {
 }
 
 func drawRow(c *Canvas, in rect, y int, r *row, p *pane, v *View) {
-	lw, rx, rw := p.ends(in.w)
+	lw, rx, _ := p.ends(in.w)
 	letter := r.class.Letter()
 	if r.letter != 0 {
 		letter = r.letter
@@ -81,8 +85,20 @@ func drawRow(c *Canvas, in rect, y int, r *row, p *pane, v *View) {
 	st := classStyle(r.class)
 	c.Rune(in.x, y, letter, Style{Fg: st.Fg, Bold: true})
 	c.Put(in.x+2, y, cutEnd(r.end(v, local), lw), st)
-	end := cutEnd(r.end(v, remote), rw)
-	x := c.Put(in.x+rx, y, end, st)
+	if v.Why {
+		c.Fit(in.x+rx, y, in.w-rx, r.reason(), Style{})
+	} else {
+		drawRemote(c, in, y, r, p, v)
+	}
+	if v.Bars {
+		c.Bar(in.x, y, barLength(p.barOf(r), p.scale, in.w, v.LogBars))
+	}
+}
+
+// drawRemote writes the remote end of a row, its protocol and its figures.
+func drawRemote(c *Canvas, in rect, y int, r *row, p *pane, v *View) {
+	_, rx, rw := p.ends(in.w)
+	x := c.Put(in.x+rx, y, cutEnd(r.end(v, remote), rw), classStyle(r.class))
 	if k := r.kind(); k != "" && x+1+len(k) <= in.x+rx+rw {
 		c.Put(x+1, y, k, Style{Fg: Faint})
 	}
@@ -90,9 +106,6 @@ func drawRow(c *Canvas, in rect, y int, r *row, p *pane, v *View) {
 	for i := len(p.cols) - 1; i >= 0; i-- {
 		x -= p.cols[i].w
 		c.Right(x, y, p.cols[i].w, p.cols[i].text(p.cols[i].val(r)), p.cols[i].st)
-	}
-	if v.Bars {
-		c.Bar(in.x, y, barLength(p.barOf(r), p.scale, in.w, v.LogBars))
 	}
 }
 

@@ -16,6 +16,7 @@ type row struct {
 	letter rune // of a frozen row
 	rate   [2][3]float64
 	cum    [2]uint64
+	who    who
 	text   *[2]string // the ends, where there is no key to write them from; else nil
 	proto  string     // of a row with text
 }
@@ -31,6 +32,11 @@ func (r *row) kind() string {
 func (r *row) end(v *View, s side) string {
 	if r.text != nil {
 		return r.text[s]
+	}
+	if s == local {
+		if name := v.named(&r.key, &r.who); name != "" {
+			return name
+		}
 	}
 	return v.endpoint(&r.key, s)
 }
@@ -48,7 +54,7 @@ func liveRows(l *incident.LinkView, v *View) (s *rowSet, hidden int) {
 	s = newRowSet(len(l.Rows))
 	for i := range l.Rows {
 		f := &l.Rows[i]
-		s.rows = append(s.rows, row{key: f.Key, class: f.Class, rate: f.Rate, cum: f.Cum})
+		s.rows = append(s.rows, row{key: f.Key, class: f.Class, rate: f.Rate, cum: f.Cum, who: liveWho(f)})
 	}
 	s.rows, hidden = v.keep(s.rows, l.Link.Name)
 	s.rows = v.merge(s.rows)
@@ -109,7 +115,7 @@ func frozenRows(in *incident.Incident, link string, v *View) (s *rowSet, hidden 
 }
 
 func frozenRow(f *incident.FlowRow) row {
-	r := row{class: classOf(f.Class), letter: classLetter(f.Class)}
+	r := row{class: classOf(f.Class), letter: classLetter(f.Class), who: frozenWho(f)}
 	var ok bool
 	if r.key, ok = keyOf(f.Proto, f.Local, f.Remote, f.VLAN); !ok {
 		r.text, r.proto = &[2]string{incident.Clean(f.Local), incident.Clean(f.Remote)}, incident.Clean(f.Proto)
@@ -128,7 +134,7 @@ func (v *View) keep(rows []row, nic string) (kept []row, hidden int) {
 	for i := range rows {
 		r := rows[i]
 		if (v.Match == nil || matchFlow(v.Match, &r, nic)) && (v.MatchText == nil ||
-			v.MatchText(r.end(v, local)) || v.MatchText(r.end(v, remote))) {
+			v.MatchText(r.end(v, local)) || v.MatchText(v.endpoint(&r.key, local)) || v.MatchText(r.end(v, remote))) {
 			kept = append(kept, r)
 		}
 	}
@@ -138,7 +144,7 @@ func (v *View) keep(rows []row, nic string) (kept []row, hidden int) {
 func matchFlow(f Matcher, r *row, nic string) bool {
 	any := false
 	for _, d := range flow.Directions {
-		if f.Match(&r.key, d, r.class, nic) {
+		if f.MatchRow(&flow.FilterRow{Key: &r.key, Dir: d, Class: r.class, NIC: nic, Guest: r.who.guest, VIF: r.who.vif, Process: r.who.process}) {
 			any = true
 		} else {
 			r.rate[d], r.cum[d] = [3]float64{}, 0
@@ -170,6 +176,9 @@ func (v *View) merge(rows []row) []row {
 		}
 		m := &merged[j]
 		m.mixed = m.mixed || m.class != r.class
+		if m.who.name() != r.who.name() {
+			m.who = who{}
+		}
 		for d := range 2 {
 			for w := range 3 {
 				m.rate[d][w] += r.rate[d][w]

@@ -62,6 +62,7 @@ type View struct {
 	Scale                   float64 // bit/s of a full bar, 0 = the link's speed
 	BarWindow               int     // index of incident.Windows
 	Totals                  bool
+	Why                     bool // rows say why they have their class in place of the remote end
 
 	Pane   int // selected pane; taken modulo their number
 	Scroll int // first row of the selected pane
@@ -86,7 +87,7 @@ type View struct {
 
 // Matcher is a parsed filter, *flow.Filter.
 type Matcher interface {
-	Match(k *flow.Key, d flow.Direction, c flow.Class, nic string) bool
+	MatchRow(r *flow.FilterRow) bool
 }
 
 // Prompt is the line in which something is typed.
