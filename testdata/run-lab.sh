@@ -7,7 +7,8 @@ export SPIKETOP_LAB=${SCENARIO:-all} SPIKETOP_LAB_TABLE=$PWD/.cache/lab.table
 [ -z "${KEEP:-}" ] || export SPIKETOP_LAB_KEEP=$(realpath -m "$KEEP")
 rm -f "$SPIKETOP_LAB_TABLE"
 go test -count=1 -timeout 90m -v -run '^TestLab$' ./testdata/lab 2>&1 | tee .cache/lab.log |
-	awk '/^    lab_test.go:[0-9]+: (pass|FAIL|void)/ { sub(/^ *lab_test.go:[0-9]+: /, ""); print; fflush() } /--- SKIP|^panic|cannot|FAIL.*build/ { print }'
+	grep --line-buffered -E '^    lab_test.go:[0-9]+: (pass|FAIL|void)|--- SKIP|^panic|cannot|build failed' |
+	sed -u 's/^ *lab_test.go:[0-9]*: //'
 status=${PIPESTATUS[0]}
 echo
 if [ -s "$SPIKETOP_LAB_TABLE" ]; then
