@@ -248,7 +248,7 @@ func (t *Truth) Late(echoes []Echo) (late, lost []Echo) {
 
 // Wire is what a frame is on the wire: a super-frame's pieces each have headers.
 func Wire(p netlab.Packet) int64 {
-	const full = 1514
+	const full = 1518 // with a VLAN tag
 	if p.Len <= full || p.Payload == 0 {
 		return int64(p.Len)
 	}

@@ -117,10 +117,14 @@ func ReadPcap(file string) ([]Packet, error) {
 }
 
 func dissect(b []byte, p *Packet) {
-	if len(b) < 34 || binary.BigEndian.Uint16(b[12:]) != 0x0800 {
+	at := 12
+	for len(b) >= at+4 && binary.BigEndian.Uint16(b[at:]) == 0x8100 { // 802.1Q
+		at += 4
+	}
+	if len(b) < at+22 || binary.BigEndian.Uint16(b[at:]) != 0x0800 {
 		return
 	}
-	ip := b[14:]
+	ip := b[at+2:]
 	ihl := int(ip[0]&15) * 4
 	total := int(binary.BigEndian.Uint16(ip[2:]))
 	p.Proto = ip[9]
