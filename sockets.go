@@ -140,7 +140,14 @@ func (w *watch) newOwners(a socket.Answer) {
 			next.Listeners[l.Socket] = l.Owner
 		}
 	}
-	if !maps.Equal(next.Owners, w.world.Owners) || !maps.Equal(next.Listeners, w.world.Listeners) {
+	switch {
+	case !maps.Equal(next.Listeners, w.world.Listeners):
 		w.setWorld(&next)
+	case !maps.Equal(next.Owners, w.world.Owners):
+		// The tables need not ask about every flow again: what they know by class is
+		// what has no row, and nobody asks for the owners of that.
+		next.Generation++
+		w.world = next.Index()
+		w.mon.SetWorld(capture.Now(), w.world)
 	}
 }
