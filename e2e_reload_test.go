@@ -50,7 +50,7 @@ func TestReload(t *testing.T) {
 	contains("log", `"start"`)
 	for _, step := range []struct{ text, want string }{
 		{"storage:\n  - port: 94222\n", conf + `:2:11: port "94222": port "94222" is not in 1-65535: the rules stay as they were`},
-		{"storage: [9422, 6800-7568]\nclasses: [{name: backup, letter: B, rules: [873]}]\n", "configuration read again from " + conf + ": 3 rules"},
+		{"storage: [9422, 6800-7568]\nclasses: [{name: backup, letter: B, rules: [873]}]\n", "configuration read again from " + conf + ": rules: 3"},
 	} {
 		write(step.text)
 		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -76,7 +77,8 @@ func (w *watch) newConfig(c config) {
 	if from == "" {
 		from = "no file"
 	}
-	text := fmt.Sprintf("configuration read again from %s: %d rules", from, len(c.rules))
+	text := fmt.Sprintf("configuration read again from %s: rules: %d", from, len(c.rules))
+	w.s.ev.emit(noteEvent{eventHead{"note", time.Now()}, text})
 	if w.s.diagnostics == nil {
 		w.mon.Note(capture.Now(), text) // said is read by this goroutine: it could be full
 		return

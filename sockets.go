@@ -88,7 +88,7 @@ func (w *watch) askFrozen(asks []incident.Ask) {
 		return
 	}
 	for _, a := range asks {
-		w.askSockets(socket.Request{Sockets: a.Owners, TCPInfo: a.TCP, Thorough: true})
+		w.askSockets(socket.Request{Sockets: a.Sockets, TCPInfo: a.Sockets, Thorough: true})
 		w.asking.freezes = append(w.asking.freezes, freezeAsk{w.asking.id, a.ID})
 	}
 }

@@ -11,6 +11,7 @@ import (
 // look-backs hold now.
 func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 	b := &builder{m: m, c: c, to: to, told: c.told(m.now), sums: m.gather(c, to)}
+	m.reclassify(c)
 	in := &Incident{Schema: Schema, ID: c.id, Host: c.world.Host, Version: m.cfg.Version, Engine: m.cfg.Engine, Number: c.number,
 		Trigger:  b.trigger(),
 		Window:   Window{c.wall(m, c.from), c.wall(m, to)},
@@ -28,6 +29,7 @@ func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 	b.guestParts(in)
 	b.judge(in)
 	nameFeeder(in)
+	c.rows = b.rows
 	return in
 }
 
@@ -38,6 +40,7 @@ type builder struct {
 	to   flow.Time
 	told probe.Sample      // the echo by which it is judged
 	sums []*flow.WindowSum // of the window, by m.links
+	rows []askedRow        // the rows that have a socket of this host
 }
 
 func (b *builder) trigger() Trigger {

@@ -82,7 +82,12 @@ func (b *builder) row(r *ranked, d flow.Direction, rank int) FlowRow {
 	row := FlowRow{Rank: rank, Link: l.Name, Class: f.Class.String(), Why: f.Why, Proto: f.Key.ProtoName(), VLAN: f.Key.VLAN,
 		Local: f.Key.LocalEnd(), Remote: f.Key.RemoteEnd(), Bytes: f.Sum[d].Bytes, Frames: f.Sum[d].Packets, Bps: r.bps,
 		Share: float64(f.Sum[d].Bytes) / float64(b.sums[r.link].Total[d].Bytes)}
-	b.who(&row, f)
+	who := b.whoseFlow(&f.Key, f.MAC, f.Inner)
+	row.VM, row.VIF, row.Process = who.vm, who.vif, who.process()
+	if socket, ok := b.m.hostSocket(&f.Key, &who); ok {
+		row.TCP = b.c.tcp[socket].part()
+		b.rows = append(b.rows, askedRow{socket, f.Key.Proto == flow.ProtoTCP, r.delta()})
+	}
 	if d == flow.Tx {
 		row.HashMember = b.hashMember(f, l)
 	}

@@ -15,8 +15,14 @@ func (b *builder) guestParts(in *Incident) {
 	in.Storage = b.storage()
 }
 
-// usual is the growth of a counter in the baseline.
-func (b *builder) usual(t *tally) growth { return t.whole(b.c.base.From, b.c.base.To, b.c.skip) }
+// usual is the growth of a counter in the baseline; unknown where the links have
+// none: a figure must not be compared with a time that the incident does not name.
+func (b *builder) usual(t *tally) growth {
+	if b.m.baseWindow(b.c).Seconds == 0 {
+		return growth{}
+	}
+	return t.whole(b.c.base.From, b.c.base.To, b.c.skip)
+}
 
 // vifs are the vifs' rates in the window, largest change first, and their sum.
 // A vif of which nothing is known in the window is left out: not known is not 0.

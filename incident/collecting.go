@@ -40,9 +40,11 @@ type collecting struct {
 	baseDone  bool
 	win       map[flow.LinkID]*gathered // of the window, as far as its slots have come
 
-	asks  int           // how often its sockets have been asked about
-	asked []flow.Socket // of its rows
-	tcp   map[flow.Socket]tcpReading
+	whose      map[flow.Key]whose
+	classified uint64     // generation of the World that gave the flows their classes
+	rows       []askedRow // of the newest picture
+	tcp        map[flow.Socket]*tcpReadings
+	asked      int // how often TCP_INFO was asked for
 
 	suppressed bool
 	shown      picture   // what the preview shows
@@ -64,7 +66,7 @@ func (m *Monitor) collect(t *target, e *echo, kind string) *collecting {
 	th := t.threshold()
 	c := &collecting{kind: kind, offset: m.offset, world: m.world, t: t, guilty: e.Sample,
 		usual: t.usualMember, baseline: th.median, threshold: th.freeze, outstanding: probe.None,
-		sent: e.Sent, from: windowFrom(m.offset, e.Sent), end: e.Sent}
+		sent: e.Sent, from: windowFrom(m.offset, e.Sent), end: e.Sent, classified: m.world.Generation}
 	m.takeBaseline(c)
 	return c
 }
@@ -140,7 +142,7 @@ func (m *Monitor) Freeze(now flow.Time) {
 		}
 	}
 	c := &collecting{kind: KindManual, offset: m.offset, world: m.world, baseline: probe.None, threshold: probe.None, outstanding: probe.None,
-		sent: m.now, from: windowFrom(m.offset, m.now.Add(-manualBefore)), end: m.now}
+		sent: m.now, from: windowFrom(m.offset, m.now.Add(-manualBefore)), end: m.now, classified: m.world.Generation}
 	m.takeBaseline(c)
 	m.start(c)
 	m.out.Spikes = append(m.out.Spikes, Spike{At: m.wall(m.now), Kind: KindManual, Outstanding: probe.None, RTT: probe.None, Threshold: probe.None})
@@ -209,6 +211,9 @@ func (m *Monitor) advance(all bool) {
 			continue
 		case !c.suppressed:
 			built = m.follow(c, to, built) || built
+			if c.asked == 1 && settled && m.now >= to.Add(askAgain) {
+				m.ask(c)
+			}
 		}
 		kept = append(kept, c)
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 var csvHeader = []string{"incident", "host", "from", "to", "direction", "rank", "link", "class", "why", "proto", "vlan",
-	"local", "remote", "bytes", "frames", "bps", "baseline_bps", "delta_bps", "share", "hash_member"}
+	"local", "remote", "bytes", "frames", "bps", "baseline_bps", "delta_bps", "share", "hash_member",
+	"vm", "vif", "process", "rtt_ms", "min_rtt_ms", "retransmissions", "between_ms", "delivery_bps"}
 
 // WriteCSV writes flows.csv: a header and one row for each flow and direction of
 // the top lists, in their order, addresses in full. bytes and frames are within
@@ -43,10 +44,31 @@ func WriteCSV(w io.Writer, in *Incident) error {
 }
 
 func csvRow(in *Incident, dir string, f *FlowRow) []string {
-	return []string{csvText(in.ID), csvText(in.Host), csvTime(in.Window.From), csvTime(in.Window.To), dir,
+	row := []string{csvText(in.ID), csvText(in.Host), csvTime(in.Window.From), csvTime(in.Window.To), dir,
 		strconv.Itoa(f.Rank), csvText(f.Link), csvText(f.Class), csvText(f.Why), csvText(f.Proto), strconv.Itoa(int(f.VLAN)),
 		csvText(f.Local), csvText(f.Remote), strconv.FormatUint(f.Bytes, 10), strconv.FormatUint(f.Frames, 10),
-		csvNumber(&f.Bps), csvNumber(f.BaselineBps), csvNumber(f.DeltaBps), csvNumber(&f.Share), csvText(f.HashMember)}
+		csvNumber(&f.Bps), csvNumber(f.BaselineBps), csvNumber(f.DeltaBps), csvNumber(&f.Share), csvText(f.HashMember),
+		csvText(f.VM), csvText(f.VIF), csvText(f.Process)}
+	return append(row, csvTCP(f.TCP)...)
+}
+
+func csvTCP(t *TCPPart) []string {
+	if t == nil {
+		return make([]string, 5)
+	}
+	bps := ""
+	if t.DeliveryBps != nil {
+		bps = strconv.FormatUint(*t.DeliveryBps, 10)
+	}
+	return []string{csvMillis(t.RTT), csvMillis(t.MinRTT), strconv.FormatUint(uint64(t.Retransmissions), 10), csvMillis(t.BetweenMs), bps}
+}
+
+func csvMillis(m *Millis) string {
+	if m == nil {
+		return ""
+	}
+	v := math.Round(float64(*m)*1000) / 1000
+	return csvNumber(&v)
 }
 
 // csvText cleans a foreign string and keeps it from being a formula: spreadsheets

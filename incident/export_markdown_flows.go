@@ -31,7 +31,7 @@ func mdFlows(in *Incident, max int) []string {
 		if f.VLAN != 0 {
 			vlan = fmt.Sprint(f.VLAN)
 		}
-		t.add(dir, Rate(f.Bps), rate(f.BaselineBps), change(f.DeltaBps), Percent(f.Share), f.Class, f.Link, f.Proto, vlan, flowEnds(f.Local, f.Remote, r.dir))
+		t.add(dir, Rate(f.Bps), rate(f.BaselineBps), change(f.DeltaBps), Percent(f.Share), f.Class, f.Link, f.Proto, vlan, flowEnds(f.namedLocal(), f.Remote, r.dir))
 	}
 	return fence("Top flows, by change", slices.Concat(t.lines(), mdRest(in, rows), classes))
 }

@@ -373,7 +373,8 @@ func crowd(in *Incident) {
 
 func TestCSVCells(t *testing.T) {
 	in := &Incident{ID: "=1+1", Host: "@SUM(A1)", Flows: FlowPart{Rx: []FlowRow{
-		{Link: "+eth0", Class: "-vif", Why: "  =cmd|' /C calc'!A0", Local: "a\r\n=b", Remote: "＝x", Proto: "\t=x", Bps: 1e15, Share: math.NaN()},
+		{Link: "+eth0", Class: "-vif", Why: "  =cmd|' /C calc'!A0", Local: "a\r\n=b", Remote: "＝x", Proto: "\t=x", Bps: 1e15, Share: math.NaN(),
+			VM: "=vm_a", VIF: "-1", Process: "@sum[1]", TCP: &TCPPart{RTT: millis(95.00049), Retransmissions: 45, BetweenMs: millis(1280)}},
 		{Link: "eth0", Local: "[fd00::1]:9422", Remote: `quote" comma,`, DeltaBps: number(-1.5e9)},
 	}}}
 	rows, err := csv.NewReader(bytes.NewReader(export(t, exporters[2], in))).ReadAll()
@@ -382,9 +383,9 @@ func TestCSVCells(t *testing.T) {
 	}
 	want := [][]string{csvHeader,
 		{"'=1+1", "'@SUM(A1)", "", "", "rx", "0", "'+eth0", "'-vif", "'  =cmd|' /C calc'!A0", "'\uFFFD=x", "0",
-			"a\uFFFD\uFFFD=b", "'＝x", "0", "0", "1000000000000000", "", "", "", ""},
+			"a\uFFFD\uFFFD=b", "'＝x", "0", "0", "1000000000000000", "", "", "", "", "'=vm_a", "'-1", "'@sum[1]", "95", "", "45", "1280", ""},
 		{"'=1+1", "'@SUM(A1)", "", "", "rx", "0", "eth0", "", "", "", "0",
-			"[fd00::1]:9422", `quote" comma,`, "0", "0", "0", "", "-1500000000", "0", ""}}
+			"[fd00::1]:9422", `quote" comma,`, "0", "0", "0", "", "-1500000000", "0", "", "", "", "", "", "", "", "", ""}}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("flows.csv (-want +got):\n%s", diff)
 	}

@@ -55,14 +55,14 @@ func richIncident() *Incident {
 	in.Hidden = []string{"RDMA (mlx5_0 on eth0): storage over RoCE, iWARP or InfiniBand is not seen"}
 	in.Verdict = Verdict{Cause: "storage", Link: "eth0", Direction: "rx", Confidence: "high",
 		Sentence: "Echo 110 to 10.1.16.55 via eth0 took 120.4 ms, the worst of 3 late ones 180.6 ms (usual 0.21). eth0 ▼ ran at 9.90 Gbit/s for 310 ms (usual 2.20 Gbit/s, 99.0% of 10.0G): " +
-			"one flow brought most of it: tcp 10.1.16.71:40112 -> 10.1.16.165:9422, +6.60 Gbit/s.",
+			"one storage flow brought most of it: tcp 10.1.16.71:40112 -> 10.1.16.165:9422 (chunkserver), +6.60 Gbit/s.",
 		Evidence: []string{"eth0 rx: 9.90 Gbit/s for 310 ms, usual 2.20 Gbit/s; the flow brought 86% of the growth, class storage 100%",
 			"echo: 120.4 ms on the wire, 0.020 ms in this host", "eth0 rx while the echo waited: 9.90 Gbit/s, more than usual (usually up to 3.10 Gbit/s)",
 			"eth0 tx while the echo waited: 1.10 Gbit/s, not more than usual (usually up to 1.30 Gbit/s)", "eth0: rx_missed 120",
 			"fd00:10:1:16::55: at most 0.34 ms (usual 0.20), 1 of 109 lost"},
 		Advice: "Look at the output queue of the switch port toward eth0 at that time.",
 		Burst: &BurstPart{From: fixtureAt(800), Ms: 310, Bps: 9.9e9, UsualBps: 2.2e9, SpeedShare: number(0.99), ClassShare: 1,
-			Proto: "tcp", Local: "10.1.16.165:9422", Remote: "10.1.16.71:40112", FlowDeltaBps: 6.6e9, FlowShare: 0.857},
+			Proto: "tcp", Local: "10.1.16.165:9422", Remote: "10.1.16.71:40112", Process: "chunkserver[812]", Class: "storage", FlowDeltaBps: 6.6e9, FlowShare: 0.857},
 		Way: []WayPart{{"eth0", "rx", true, number(9.9e9), number(2.2e9), number(3.1e9), true}, {"eth0", "tx", true, number(1.1e9), nil, number(1.3e9), false}},
 	}
 	in.Self = SelfPart{SuppressedIncidents: 1}
@@ -90,6 +90,14 @@ func richFlows() FlowPart {
 			hashed(row(1, "eth1", "storage", store, "10.1.16.165:41822", "10.1.16.73:9422", 0.61e9, 0.2e9), "eth1"),
 			row(2, "eth1", "unknown", "", "192.168.40.18:443", "192.168.47.127:51220", 0.39e9, 0.41e9)},
 	}
+	for i := range f.Rx[:2] {
+		f.Rx[i].Process = "chunkserver[812]"
+	}
+	bps := uint64(6.61e9)
+	f.Rx[0].TCP = &TCPPart{RTT: millis(2.3), MinRTT: millis(0.1), Retransmissions: 12, BetweenMs: millis(1280), DeliveryBps: &bps}
+	f.Rx[2].Process, f.Tx[0].Process = "sshd[1044]", "kernel"
+	f.Tx[0].TCP = &TCPPart{RTT: millis(0.4), Retransmissions: 1}
+	f.Tx[1].Class, f.Tx[1].VM, f.Tx[1].VIF, f.Tx[1].Why = "vif", "vm_b", "023472", "MAC 52:54:00:00:00:20 of vm_b on 023472"
 	f.Other.Rx.Bytes, f.Other.Tx.Bytes = 88_000_000, 31_000_000
 	return f
 }
@@ -121,6 +129,7 @@ func hostileIncident() *Incident {
 		for i := range rows {
 			f := &rows[i]
 			f.Link, f.Class, f.Why, f.Proto, f.Local, f.Remote = evil, evil, evil, evil, evil, evil
+			f.VM, f.VIF, f.Process = evil, evil, evil
 		}
 	}
 	for i := range in.Pings {
@@ -132,6 +141,6 @@ func hostileIncident() *Incident {
 	in.Flows.Tx[0].HashMember = evil
 	in.Path.VerdictSegment = evil
 	in.Verdict = Verdict{Cause: evil, Link: evil, Direction: evil, Confidence: evil, Sentence: evil, Evidence: []string{evil, evil}, Advice: evil,
-		Burst: &BurstPart{Proto: evil, Local: evil, Remote: evil}, Way: []WayPart{{Link: evil, Direction: evil}}}
+		Burst: &BurstPart{Proto: evil, Local: evil, Remote: evil, VM: evil, VIF: evil, Process: evil, Class: evil}, Way: []WayPart{{Link: evil, Direction: evil}}}
 	return in
 }

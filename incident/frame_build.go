@@ -50,7 +50,8 @@ func (l *link) view(now flow.Time, w *flow.World) LinkView {
 		f := &rows[i]
 		v.Rows[i] = FlowView{ID: f.ID, Key: f.Key, Class: f.Class, Why: f.Why, Rate: f.Rate,
 			Cum: [2]uint64{f.Cum[flow.Rx].Bytes, f.Cum[flow.Tx].Bytes}}
-		v.Rows[i].Guest, v.Rows[i].VIF, v.Rows[i].Process = whoseFlow(w, &f.Key, f.MAC, f.Inner)
+		who := whoseIs(w, &f.Key, f.MAC, f.Inner)
+		v.Rows[i].Guest, v.Rows[i].VIF, v.Rows[i].Process = who.vm, who.vif, processName(who.process())
 	}
 	return v
 }

@@ -30,7 +30,10 @@ type linkEvent struct {
 }
 
 // SetWorld takes a new World: links that joined, left, returned with a new
-// epoch or were renamed, other class rules, a clock step.
+// epoch or were renamed, other class rules, guests and owners, a clock step. w
+// must have its Index. Incidents that still collect show who is who by the newest
+// World; an owner should stay in it for as long as the look-back, also when its
+// connection has closed.
 func (m *Monitor) SetWorld(now flow.Time, w *flow.World) {
 	if w.Offset != m.offset {
 		m.clockStep(now, w.Offset)
@@ -55,6 +58,10 @@ func (m *Monitor) SetWorld(now flow.Time, w *flow.World) {
 	}
 	m.links = list
 	m.guests.name(w.Guests)
+	m.own = make(map[[16]byte]struct{}, len(w.Own))
+	for _, a := range w.Own {
+		m.own[a.As16()] = struct{}{}
+	}
 }
 
 // link returns the captured link with number id, nil if there is none.

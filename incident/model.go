@@ -172,9 +172,6 @@ type FlowRow struct {
 	VLAN        uint16   `json:"vlan,omitempty"`
 	Local       string   `json:"local"`
 	Remote      string   `json:"remote"`
-	VM          string   `json:"vm,omitempty"`      // the guest whose flow it is
-	VIF         string   `json:"vif,omitempty"`     // the interface behind which it sits
-	Process     string   `json:"process,omitempty"` // of this host that has the socket: "chunkserver[812]", "kernel"
 	Bytes       uint64   `json:"bytes"`
 	Frames      uint64   `json:"frames"`
 	Bps         float64  `json:"bps"`
@@ -185,16 +182,29 @@ type FlowRow struct {
 	// flow, with the members usable at the time of the incident: a prediction.
 	// Link is where it was seen. Absent for rx (the switch's choice) and where it
 	// cannot be predicted.
-	HashMember string   `json:"hash_member,omitempty"`
-	TCP        *TCPPart `json:"tcp,omitempty"`
+	HashMember string `json:"hash_member,omitempty"`
+	// Who has the local end, "" = nobody or not known: the VM or container (VIF
+	// alone where its name is not known), or the process of this host,
+	// "chunkserver[812]", "kernel" for a socket that belongs to the kernel itself.
+	VM      string   `json:"vm"`
+	VIF     string   `json:"vif"`
+	Process string   `json:"process"`
+	TCP     *TCPPart `json:"tcp,omitempty"`
 }
 
-// TCPPart is what the kernel knows of a connection of this host at the freeze.
+// TCPPart is what the kernel knows of a TCP connection of this host, read about a
+// second after the freeze. RTTs are the kernel's, smoothed, of data and of the
+// acknowledgements for it: in this direction of the connection only.
 type TCPPart struct {
-	RTT             *Millis `json:"rtt_ms"`
-	MinRTT          *Millis `json:"min_rtt_ms"`
-	Retransmissions uint32  `json:"retransmissions"` // since the connection began
-	DeliveryBps     uint64  `json:"delivery_bps"`    // newest delivery rate; 0 = unknown
+	RTT    *Millis `json:"rtt_ms"`
+	MinRTT *Millis `json:"min_rtt_ms"`
+	// Retransmissions are the segments that were sent again between two readings
+	// BetweenMs apart; without BetweenMs there is one reading, and they are those
+	// since the connection began.
+	Retransmissions uint32  `json:"retransmissions"`
+	BetweenMs       *Millis `json:"between_ms,omitempty"`
+	DeliveryBps     *uint64 `json:"delivery_bps"` // of what this host sends
+	AppLimited      bool    `json:"app_limited,omitempty"`
 }
 
 // PathPart says where the time of the guilty echo went.
@@ -309,13 +319,12 @@ type BurstPart struct {
 	Proto        string  `json:"proto"`
 	Local        string  `json:"local"`
 	Remote       string  `json:"remote"`
+	VM           string  `json:"vm,omitempty"` // as in FlowRow
+	VIF          string  `json:"vif,omitempty"`
+	Process      string  `json:"process,omitempty"`
+	Class        string  `json:"class,omitempty"` // of that flow
 	FlowDeltaBps float64 `json:"flow_delta_bps"`
-	// Who has the local end of that flow, and why it has its class.
-	VM        string  `json:"vm,omitempty"`
-	VIF       string  `json:"vif,omitempty"`
-	Process   string  `json:"process,omitempty"`
-	Why       string  `json:"why,omitempty"`
-	FlowShare float64 `json:"flow_share"`
+	FlowShare    float64 `json:"flow_share"`
 }
 
 // SelfPart is what this program did wrong or missed meanwhile.

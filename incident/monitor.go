@@ -43,8 +43,8 @@ type Spike struct {
 type Output struct {
 	Spikes []Spike
 	Sealed []*Incident
-	Asks   []Ask    // what to find out about sockets
 	Notes  []string // new ones, for the log; Frame.Notes holds what still matters
+	Asks   []Ask    // what to read TCP_INFO of, for [Monitor.TCPInfo]
 }
 
 // Monitor is the pure core that watches: it takes what the rings, the pinger and
@@ -74,6 +74,7 @@ type Monitor struct {
 	steps     []flow.Time // clock steps
 	changes   []linkEvent
 	guests    guestMemory
+	own       map[[16]byte]struct{} // this host's addresses
 
 	open       []*collecting // incidents that still collect, oldest first
 	number     int           // of the last incident
@@ -174,7 +175,6 @@ func (m *Monitor) Tick(now flow.Time) Output {
 		t.echoes.forget(m.now.Add(-echoMemory))
 	}
 	m.advance(false)
-	m.askSockets()
 	out := m.out
 	m.out = Output{}
 	return out

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ func FuzzMonitor(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{1, 250, 3, 7, 40}, 80))
 	f.Add(bytes.Repeat([]byte{0, 1, 200, 2, 90, 7, 2, 8, 4, 255, 3, 60, 5, 5}, 60))
 	f.Add(bytes.Repeat([]byte{11, 3, 0, 9, 200, 11, 4, 1, 0, 30, 2, 0, 9, 1, 40, 3, 8, 5, 200, 3, 100}, 40))
+	f.Add(bytes.Repeat([]byte{12, 7, 13, 9, 200, 100, 13, 8, 90, 40, 5, 1, 3, 60, 12, 3, 0, 2, 1, 3, 200, 10}, 30))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		newFuzzRun(t).run(in)
 	})
@@ -61,7 +63,7 @@ func (r *fuzzRun) run(in []byte) {
 
 func (r *fuzzRun) op(b byte, next func() byte) {
 	ms := func() time.Duration { return time.Duration(next()) * 3 * time.Millisecond }
-	switch b % 12 {
+	switch b % 14 {
 	case 0, 1:
 		r.sample(next)
 	case 2:
@@ -100,11 +102,61 @@ func (r *fuzzRun) op(b byte, next func() byte) {
 		r.m.SetWorld(r.now, &w)
 	case 11:
 		r.guests(next)
+	case 12:
+		r.who(next)
+	case 13:
+		r.flows(next)
 	case 10:
 		if f := r.m.Frame(r.now); len(f.Strips) != len(Zooms) || len(f.Pings) != 3 {
 			r.t.Errorf("frame with %d strips, %d pings", len(f.Strips), len(f.Pings))
 		}
 	}
+}
+
+// who changes who is who; what is asked for is among what there is, each once.
+func (r *fuzzRun) who(next func() byte) {
+	w := *r.w
+	w.Generation++
+	b := next()
+	w.Own, w.Owners, w.Listeners, w.Guests = nil, map[flow.Socket]flow.Owner{}, nil, nil
+	if b&1 != 0 {
+		w.Own = []netip.Addr{netip.MustParseAddr("10.1.16.165")}
+	}
+	for n := range b >> 4 {
+		k := fuzzKey(n)
+		w.Owners[flow.SocketOf(&k)] = flow.Owner{Name: "\x1b" + string(rune('a'+n)), PID: int(n), Kernel: n%4 == 3}
+	}
+	if b&2 != 0 {
+		w.Guests = []flow.GuestNIC{{Name: "tap\n1", Guest: "vm\x00", Ifindex: 31, MACs: [][6]byte{{2, 1}}}, {Name: "tap2", Ifindex: 32, MACs: [][6]byte{{2, 2}}}}
+	}
+	r.w = w.Index()
+	r.m.SetWorld(r.now, r.w)
+	seen := map[flow.Socket]bool{}
+	for _, s := range r.m.Wanted() {
+		if seen[s] {
+			r.t.Errorf("%v is wanted twice", s)
+		}
+		seen[s] = true
+	}
+}
+
+func fuzzKey(n byte) flow.Key {
+	return simKey("10.1.16.165:9422", netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 16, n}), uint16(n)).String(), []uint8{flow.ProtoTCP, flow.ProtoUDP, flow.ProtoICMP}[n/8%3])
+}
+
+// flows is a slot with rows, some of them of guests.
+func (r *fuzzRun) flows(next func() byte) {
+	s := &flow.Slot{Link: 1, From: r.slot, To: r.slot.Add(flow.SlotLen)}
+	d := flow.Directions[next()%2]
+	for n := range next() % 16 {
+		c := flow.Counters{Bytes: uint64(next()) * 5000, Packets: 3}
+		s.New = append(s.New, flow.FlowInfo{ID: flow.FlowID(n) + 1, Key: fuzzKey(n), MAC: [6]byte{2, n % 5}, First: s.From})
+		s.Rows[d] = append(s.Rows[d], flow.Row{Flow: flow.FlowID(n) + 1, Bytes: uint32(c.Bytes), Packets: 3})
+		s.Total[d].Add(c)
+		s.Bins[d][n%10] += c.Bytes
+	}
+	r.slot = s.To
+	r.m.Batch(&flow.Batch{Link: 1, Slots: []*flow.Slot{s}, Drained: s.To})
 }
 
 func (r *fuzzRun) sample(next func() byte) {
@@ -132,6 +184,17 @@ func (r *fuzzRun) output(o Output) {
 		if !s.Suppressed {
 			r.begun++
 		}
+	}
+	for i, a := range o.Asks {
+		if len(a.Sockets) == 0 || len(a.Sockets) > maxAsked {
+			r.t.Errorf("asks for %d sockets", len(a.Sockets))
+		}
+		info := map[flow.Socket]flow.TCPInfo{{}: {}}
+		for j, s := range a.Sockets {
+			info[s] = flow.TCPInfo{RTT: time.Duration(j-1) * time.Millisecond, Retransmits: uint32(r.n), DeliveryBps: uint64(j) << 60}
+		}
+		r.m.TCPInfo(a.ID, r.now.Add(-time.Duration(i)*time.Second), info)
+		r.m.TCPInfo("?", r.now, info)
 	}
 	for _, in := range o.Sealed {
 		if r.sealed[in.Number] || in.Number < 1 || in.Open {

@@ -22,6 +22,8 @@ type picture struct {
 	late     int
 	worst    time.Duration
 	guests   [2]flow.Time // how far into the window the vifs' and disks' counters reach
+	world    uint64       // generation: who is who
+	tcp      int          // readings of TCP connections
 }
 
 // preview builds what is known now, for the frozen panes.
@@ -32,6 +34,7 @@ func (m *Monitor) preview(c *collecting) {
 	m.sumBaseline(c, baseFirst)
 	to, _ := c.window(m.now)
 	m.publish(c, to)
+	m.ask(c)
 }
 
 // follow brings c's preview up to date with the slots that have come since,
@@ -56,12 +59,15 @@ func (m *Monitor) publish(c *collecting, to flow.Time) {
 }
 
 func (m *Monitor) pictureOf(c *collecting, to flow.Time) picture {
-	p := picture{to: to, state: c.guilty.State, rtt: c.guilty.RTT, guests: m.guests.reach(to)}
+	p := picture{to: to, state: c.guilty.State, rtt: c.guilty.RTT, guests: m.guests.reach(to), world: m.world.Generation}
 	for _, s := range m.gather(c, to) {
 		p.slots += s.Slots
 	}
 	for _, b := range c.baseLinks {
 		p.baseline += b.sum.Slots
+	}
+	for _, r := range c.tcp {
+		p.tcp += r.n
 	}
 	if c.t != nil {
 		n, w := c.late(to)

@@ -62,6 +62,11 @@ func (f *simFlow) step(s *sim) uint64 {
 	return uint64(float64(n) * f.bps)
 }
 
+// mac is the guest's own address.
+func (v *simVIF) mac() [6]byte {
+	return [6]byte{0x52, 0x54, 0, 0, byte(v.ifindex >> 8), byte(v.ifindex)}
+}
+
 func (g *simGuests) carry() {
 	grow := func(n, rate, burst *[2]float64, left *int) {
 		if *left > 0 {
@@ -103,7 +108,7 @@ func (s *sim) guestWorld() {
 		w.Guests = nil
 		for _, v := range s.guests.vifs {
 			if !v.gone {
-				w.Guests = append(w.Guests, flow.GuestNIC{Name: v.name, Ifindex: v.ifindex, Guest: v.vm, Source: "user map"})
+				w.Guests = append(w.Guests, flow.GuestNIC{Name: v.name, Ifindex: v.ifindex, Guest: v.vm, MACs: [][6]byte{v.mac()}, Source: "user map"})
 			}
 		}
 	})

@@ -26,6 +26,7 @@ type sim struct {
 	lag     time.Duration // by which rings and slots lag behind, beside simDelay
 	random  uint64
 	guests  simGuests
+	tcp     map[flow.Socket]flow.TCPInfo // what the kernel would say
 }
 
 const simStart = flow.Time(1000 * time.Second)
@@ -57,6 +58,7 @@ type simFlow struct {
 	wobble float64   // 0..1
 	until  flow.Time // 0 = for ever
 	known  bool      // the look-back has been told
+	mac    [6]byte   // of the local end
 	simFollow
 }
 
@@ -87,6 +89,7 @@ func newSim(cfg Config, links ...flow.Link) *sim {
 	s := &sim{now: simStart, random: 1}
 	wall := time.Date(2026, 11, 21, 17, 47, 0, 0, time.UTC)
 	s.world = &flow.World{Generation: 1, Host: "nc1", Links: links, Offset: flow.WallOffset(wall.UnixNano() - int64(simStart))}
+	s.world.Index()
 	for i := range links {
 		s.links = append(s.links, &simLink{Link: links[i], bytes: map[flow.FlowID]*[2]uint64{}, counter: flow.LinkCounters{Link: links[i].ID, HasQdisc: true}})
 	}
@@ -219,7 +222,7 @@ func (l *simLink) close() {
 		}
 		if !f.known {
 			f.known = true
-			l.slot.New = append(l.slot.New, flow.FlowInfo{ID: f.id, Key: f.key, First: l.slot.From})
+			l.slot.New = append(l.slot.New, flow.FlowInfo{ID: f.id, Key: f.key, MAC: f.mac, First: l.slot.From})
 		}
 		c := flow.Counters{Bytes: b[f.dir], Packets: (b[f.dir] + 999) / 1000}
 		l.slot.Rows[f.dir] = append(l.slot.Rows[f.dir], flow.Row{Flow: f.id, Bytes: uint32(c.Bytes), Packets: uint32(c.Packets)})
@@ -327,6 +330,9 @@ func (s *sim) take(o Output) {
 	}
 	for _, n := range o.Notes {
 		s.seen = append(s.seen, s.clock()+" note "+n)
+	}
+	for _, a := range o.Asks {
+		s.answer(a)
 	}
 	for _, in := range o.Sealed {
 		s.seen = append(s.seen, s.clock()+" sealed "+sealedText(in))

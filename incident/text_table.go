@@ -6,8 +6,8 @@ import (
 )
 
 // maxCell bounds a cell. The longest honest one is a pair of IPv6 ends with
-// ports, 47 characters each.
-const maxCell = 112
+// ports, 47 characters each, and two names.
+const maxCell = 192
 
 // textTable is a table of fixed width that reads the same in a fence of Markdown
 // and as plain text. align has a letter for each column, "l" or "r"; the last

@@ -78,7 +78,7 @@ type player struct {
 //	world [spike=60ms] NAME:SPEED|NAME:?[:BOND] ...     first of all; speeds in bit/s
 //	target ADDR [via NIC] [gateway] rtt D
 //	rule storage PORT                             a class rule
-//	flow NIC rx|tx FROM TO RATE [wobble N%] [for D]
+//	flow NIC rx|tx FROM TO RATE [wobble N%] [for D] [guest VIF]
 //	ping ADDR [rtt D] [queue D] [own D] [lost] [uncertain] [user] [reply NIC] [unseen] [xN]   for the next N echoes, or from now on
 //	lag D           the rings deliver everything later by that
 //	loss ADDR N%    of the echoes from now on are lost, at random
@@ -91,6 +91,7 @@ type player struct {
 //	down NIC; back NIC                           the link as the World has it
 //	step D          somebody sets the clock
 //	bond, kernel, hidden: see timeline_bond_test.go
+//	own, owner, class, tcp, ...: see timeline_who_test.go
 //	freeze; close; status; incident; flows; bonds
 func (p *player) play(f []string) {
 	p.t.Helper()
@@ -108,6 +109,9 @@ func (p *player) play(f []string) {
 		"bond": p.bond, "kernel": p.kernel, "hidden": p.hidden, "bonds": p.bonds}[f[0]]
 	if !ok {
 		run, ok = p.guestCommand(f[0])
+	}
+	if !ok {
+		run, ok = p.whoCommand(f[0])
 	}
 	if !ok {
 		p.t.Fatalf("unknown command %q", f)
@@ -205,6 +209,9 @@ func (p *player) flow(f []string) {
 		case "for":
 			i++
 			length = p.duration(f[i])
+		case "guest":
+			i++
+			defer p.guestFlow(p.link(f[0]), f[i])
 		}
 	}
 	p.link(f[0]).addFlow(p.s, d, f[2], f[3], p.number(f[4]), wobble, length)
@@ -290,8 +297,8 @@ func (s *sim) newWorld(change func(*flow.World)) {
 	w.Links = append([]flow.Link(nil), w.Links...)
 	w.Generation++
 	change(&w)
-	s.world = &w
-	s.m.SetWorld(s.now, &w)
+	s.world = w.Index()
+	s.m.SetWorld(s.now, s.world)
 }
 
 func simSeconds(d time.Duration) string { return fmt.Sprintf("%7.2f", d.Seconds()) }
@@ -450,7 +457,7 @@ func (p *player) flows([]string) {
 			if r.HashMember != "" {
 				hash = ", hash " + r.HashMember
 			}
-			p.say("%d %s %s %s %s %s | %s, %s, %s%s", r.Rank, d.name, r.Link, r.Class, r.Local, r.Remote, Rate(r.Bps), delta, Percent(r.Share), hash)
+			p.say("%d %s %s %s %s %s | %s, %s, %s%s%s", r.Rank, d.name, r.Link, r.Class, r.Local, r.Remote, Rate(r.Bps), delta, Percent(r.Share), hash, whoText(r))
 		}
 		p.say("other %s %s", d.name, Bytes(d.other))
 	}

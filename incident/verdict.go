@@ -209,11 +209,7 @@ func (b *builder) blameTraffic(in *Incident, r *burst) {
 	v.Burst = r.part(b)
 	v.Confidence = b.confidence(r)
 	v.Sentence = b.head(in) + " " + burstText(v)
-	first := []string{burstEvidence(v)}
-	if tcp := tcpEvidence(in); tcp != "" {
-		first = append(first, tcp)
-	}
-	v.Evidence = append(first, v.Evidence...)
+	v.Evidence = append([]string{burstEvidence(v)}, v.Evidence...)
 	v.Advice = cmp.Or(mendAdvice(in, v.Link), advice(in, r))
 }
 

@@ -189,9 +189,8 @@ func (r *burst) part(b *builder) *BurstPart {
 	}
 	if r.flow != nil {
 		p.Proto, p.Local, p.Remote = r.flow.Key.ProtoName(), r.flow.Key.LocalEnd(), r.flow.Key.RemoteEnd()
-		var row FlowRow
-		b.who(&row, r.flow)
-		p.VM, p.VIF, p.Process, p.Why = row.VM, row.VIF, row.Process, r.flow.Why
+		who := b.whoseFlow(&r.flow.Key, r.flow.MAC, r.flow.Inner)
+		p.VM, p.VIF, p.Process, p.Class = who.vm, who.vif, who.process(), r.flow.Class.String()
 	}
 	return p
 }

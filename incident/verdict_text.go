@@ -84,13 +84,25 @@ func burstText(v *Verdict) string {
 		s += fmt.Sprintf(", %s of %s", Percent(*p.SpeedShare), Rate(p.Bps / *p.SpeedShare))
 	}
 	if p.Proto == "" {
-		return s + "): many small flows brought it."
+		return s + "): many small flows brought it" + ofClass(v) + "."
 	}
 	who := fmt.Sprintf("%s, %s", fiveTuple(p, d, "->"), signedRate(p.FlowDeltaBps))
 	if p.FlowShare >= 0.5 {
-		return s + "): one flow brought most of it: " + who + "."
+		class := ""
+		if p.Class != "" && p.Class != flow.Unknown.String() {
+			class = CleanMax(p.Class, maxGuestName) + " "
+		}
+		return s + "): one " + class + "flow brought most of it: " + who + "."
 	}
-	return fmt.Sprintf("%s): no single flow brought most of it; the largest brought %s: %s.", s, Percent(p.FlowShare), who)
+	return fmt.Sprintf("%s): no single flow brought most of it%s; the largest brought %s: %s.", s, ofClass(v), Percent(p.FlowShare), who)
+}
+
+// ofClass names the class whose many flows are blamed.
+func ofClass(v *Verdict) string {
+	if v.Cause == CauseTraffic {
+		return ""
+	}
+	return fmt.Sprintf(" (class %s %s)", CleanMax(v.Cause, maxGuestName), Percent(v.Burst.ClassShare))
 }
 
 func signedRate(bps float64) string {
@@ -100,26 +112,14 @@ func signedRate(bps float64) string {
 	return "+" + perSecond(bps)
 }
 
-// fiveTuple writes a flow in the direction in which it went.
+// fiveTuple writes a flow in the direction in which it went, with the name of its
+// local end.
 func fiveTuple(p *BurstPart, d flow.Direction, to string) string {
-	from, dest := p.Remote, p.Local
+	from, dest := p.Remote, p.namedLocal()
 	if d == flow.Tx {
 		from, dest = dest, from
 	}
-	return fmt.Sprintf("%s %s %s %s", p.Proto, from, to, dest) + p.whose()
-}
-
-// whose names the local end of the flow, "" if nobody knows it.
-func (p *BurstPart) whose() string {
-	switch {
-	case p.VM != "":
-		return fmt.Sprintf(" (%s on %s)", Clean(p.VM), Clean(p.VIF))
-	case p.VIF != "":
-		return fmt.Sprintf(" (%s)", Clean(p.VIF))
-	case p.Process != "":
-		return fmt.Sprintf(" (%s)", Clean(p.Process))
-	}
-	return ""
+	return fmt.Sprintf("%s %s %s %s", p.Proto, from, to, dest)
 }
 
 func burstEvidence(v *Verdict) string {
@@ -128,31 +128,8 @@ func burstEvidence(v *Verdict) string {
 	if class == CauseTraffic {
 		class = "unknown"
 	}
-	s := fmt.Sprintf("%s %s: %s for %.0f ms, usual %s; the flow brought %s of the growth, class %s %s", v.Link, v.Direction,
+	return fmt.Sprintf("%s %s: %s for %.0f ms, usual %s; the flow brought %s of the growth, class %s %s", v.Link, v.Direction,
 		perSecond(p.Bps), p.Ms, perSecond(p.UsualBps), Percent(p.FlowShare), class, Percent(p.ClassShare))
-	if p.Why != "" {
-		s += ": " + Clean(p.Why)
-	}
-	return s
-}
-
-// tcpEvidence is how the connection fared that brought most, "" where the kernel
-// has not said.
-func tcpEvidence(in *Incident) string {
-	p := in.Verdict.Burst
-	for _, rows := range [2][]FlowRow{in.Flows.Rx, in.Flows.Tx} {
-		for i := range rows {
-			r := &rows[i]
-			if r.TCP == nil || r.Proto != p.Proto || r.Local != p.Local || r.Remote != p.Remote {
-				continue
-			}
-			if r.TCP.RTT == nil {
-				return ""
-			}
-			return fmt.Sprintf("its TCP at the freeze: RTT %s ms (least %s), %d segments sent again since it began", ms(r.TCP.RTT), ms(r.TCP.MinRTT), r.TCP.Retransmissions)
-		}
-	}
-	return ""
 }
 
 // evidence lists what the verdict rests on; every number is a field too.
@@ -181,6 +158,7 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 	}
 	list = append(list, b.bondEvidence(in)...)
 	list = append(list, guestEvidence(in)...)
+	list = append(list, tcpEvidence(in)...)
 	for i := range in.Links {
 		list = append(list, linkEvidence(&in.Links[i])...)
 	}
@@ -218,26 +196,6 @@ func linkEvidence(l *LinkPart) (list []string) {
 		}
 	}
 	return list
-}
-
-// advice is where to look next.
-func advice(in *Incident, r *burst) string {
-	p := in.Verdict.Burst
-	switch {
-	case r.class == flow.VIF && p.VM != "":
-		return fmt.Sprintf("Limit %s on %s, or spread this VM: move it to a host with room.", Clean(p.VM), Clean(p.VIF))
-	case r.class == flow.VIF:
-		return "Find the VM by its address, and limit it or move it to a host with room."
-	case r.class == flow.Storage && r.w.d == flow.Rx:
-		return fmt.Sprintf("Limit the storage below its driver, where its copies are made, or spread the VMs that write; look at the switch port toward %s.", Clean(r.w.l.Name))
-	case r.class == flow.Host && p.Process != "":
-		return fmt.Sprintf("Look what %s was doing at that time.", Clean(p.Process))
-	case r.w.d == flow.Tx && in.Path.VerdictSegment == SegmentNIC:
-		return fmt.Sprintf("The queue of %s was full of its own output: limit the sender, or look at the qdisc.", Clean(r.w.l.Name))
-	case r.w.d == flow.Rx:
-		return fmt.Sprintf("Look at the output queue of the switch port toward %s at that time.", Clean(r.w.l.Name))
-	}
-	return ""
 }
 
 // summary is the short sentence of the incident line.
@@ -284,6 +242,9 @@ func burstSummary(v *Verdict) string {
 	if p.Proto == "" {
 		return fmt.Sprintf("%s %s %s for %.0f ms: many small flows", Clean(v.Link), arrow(d), load, p.Ms)
 	}
-	_, tuple, _ := strings.Cut(fiveTuple(p, d, "→"), " ")
-	return fmt.Sprintf("%s %s %s for %.0f ms: %s %s", Clean(v.Link), arrow(d), load, p.Ms, tuple, Change(p.FlowDeltaBps))
+	from, to := p.Remote, p.shortLocal()
+	if d == flow.Tx {
+		from, to = to, from
+	}
+	return fmt.Sprintf("%s %s %s for %.0f ms: %s → %s %s", Clean(v.Link), arrow(d), load, p.Ms, from, to, Change(p.FlowDeltaBps))
 }
