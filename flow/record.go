@@ -13,11 +13,13 @@ type Record struct {
 	Inner    [6]byte // of the local end of the frame inside VXLAN, Geneve or GRE; zero = no such frame, or a group address
 }
 
-// Echo is an ICMP or ICMPv6 echo request or reply seen on a link.
+// Echo is an ICMP or ICMPv6 echo request or reply seen on a link or a vif.
 type Echo struct {
 	At       Time
-	Link     LinkID
-	Dir      Direction
+	Link     LinkID    // 0 = seen on a vif
+	VIF      int       // ifindex of the vif it was seen on, 0 = seen on a link
+	Dir      Direction // on a vif Rx is toward the guest
+	Tunnel   bool      // of the frame inside VXLAN, Geneve or GRE; addresses, VLAN and payload are the inner ones
 	Reply    bool
 	Family   Family
 	Src, Dst [16]byte // as in Key
