@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,6 +15,11 @@ import (
 // TestReload: SIGHUP reads the rules again, a bad file keeps the old ones and
 // says why, and none of it ends the program.
 func TestReload(t *testing.T) {
+	// Under nohup a child would inherit that the signal is ignored; exec gives one
+	// that is caught its default again.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	ns, peer := netlab.NewNS(t, "reload"), netlab.NewNS(t, "reloadpeer")
 	netlab.Veth(t, ns, "eth0", peer, "p0")
 	dir := t.TempDir()
