@@ -10,7 +10,8 @@ import (
 
 // Frame is what is kept of one frame.
 type Frame struct {
-	Stamp    int64 // CLOCK_REALTIME, ns since the epoch, as the kernel gave it
+	Stamp    int64  // CLOCK_REALTIME, ns since the epoch, as the kernel gave it
+	Ifindex  uint32 // where one Memory serves several devices, else 0
 	Outgoing bool
 	Len      uint32 // as the kernel saw it, without a tag moved to VLANTCI
 	GSOSize  uint16 // payload of each segment of a super-frame, 0 = none
@@ -29,6 +30,7 @@ type Frame struct {
 //	16 Len
 //	20 GSOSize, 22 VLANTCI, 24 VLANTPID
 //	26 GSOType, 27 flags
+//	28 Ifindex
 const (
 	entryHeader = 32
 
@@ -109,6 +111,7 @@ func (m *Memory) Add(f *Frame) {
 	binary.NativeEndian.PutUint16(e[22:], f.VLANTCI)
 	binary.NativeEndian.PutUint16(e[24:], f.VLANTPID)
 	e[26], e[27] = f.GSOType, flags(f)
+	binary.NativeEndian.PutUint32(e[28:], f.Ifindex)
 	copy(e[entryHeader:], data)
 	if m.count == 0 {
 		m.tail = m.head
@@ -218,6 +221,7 @@ func readEntry(e, arena []byte) (Frame, []byte) {
 		VLANTCI:  binary.NativeEndian.Uint16(e[22:]),
 		VLANTPID: binary.NativeEndian.Uint16(e[24:]),
 		GSOType:  e[26],
+		Ifindex:  binary.NativeEndian.Uint32(e[28:]),
 		Outgoing: e[27]&flagOutgoing != 0,
 		HasVLAN:  e[27]&flagVLAN != 0,
 		Data:     arena[at:len(arena):len(arena)],

@@ -26,7 +26,7 @@ func newMemory(t testing.TB, size, snap int) *Memory {
 // frame n has n as its stamp, and bytes that say so.
 func frame(n int64, size int) *Frame {
 	d := bytes.Repeat([]byte{byte(n), byte(n >> 8)}, (size+1)/2)[:size]
-	return &Frame{Stamp: n, Outgoing: n%2 == 1, Len: uint32(size + 7), GSOSize: uint16(n), GSOType: byte(n), HasVLAN: n%3 == 0, VLANTCI: uint16(n), VLANTPID: 0x88a8, Data: d}
+	return &Frame{Stamp: n, Ifindex: uint32(n * 7), Outgoing: n%2 == 1, Len: uint32(size + 7), GSOSize: uint16(n), GSOType: byte(n), HasVLAN: n%3 == 0, VLANTCI: uint16(n), VLANTPID: 0x88a8, Data: d}
 }
 
 func add(m *Memory, frames ...*Frame) {
