@@ -29,6 +29,7 @@ type options struct {
 	conf      config
 	linkSpeed map[string]uint64 // bit/s by NIC name
 	maxFlows  int               // a NIC
+	snaplen   int               // bytes of each frame in the flight recorder, 0 = none
 	incidents string            // directory, "" = the default of this user
 	keep      int
 	hold      time.Duration // 0 = a frozen screen stays
@@ -58,6 +59,13 @@ const spikeAuto = "auto"
 // pinging would be a load of its own, and this program the first to be late.
 const mostEchoes = 5000
 
+// Bounds of --snaplen: less than the headers of a tunnelled TCP packet prove
+// nothing, more than a jumbo frame is not to be had.
+const (
+	leastSnaplen = 64
+	mostSnaplen  = 9216
+)
+
 // bindFlags declares the flags that the live monitor and headless share.
 func bindFlags(cmd *cobra.Command, r *rawFlags) {
 	f := cmd.Flags()
@@ -70,6 +78,7 @@ func bindFlags(cmd *cobra.Command, r *rawFlags) {
 	f.StringVar(&r.config, "config", "", "classes, names and speeds from `FILE` (docs/CLASSES.md); default: spiketop.yaml in $XDG_CONFIG_HOME, else in /etc")
 	f.StringArrayVar(&r.linkSpeed, "link-speed", nil, "real speed of a NIC: `NIC=RATE`, as eth0=40M (repeatable)")
 	f.IntVar(&r.maxFlows, "max-flows", 1<<20, "flows kept for each NIC")
+	f.IntVar(&r.snaplen, "snaplen", 128, "first bytes of each frame that are kept for an incident's packets.pcapng; 0 = none")
 	f.StringVar(&r.incidents, "incidents", "", "`DIR` of incidents (as root /var/lib/spiketop/incidents)")
 	f.IntVar(&r.keep, "keep", 200, "incidents kept, oldest go first")
 	f.StringVar(&r.hold, "hold", "30s", "`DURATION` that a frozen screen stays untouched; 0 = until a key")
@@ -247,6 +256,8 @@ func (r *rawFlags) checkLimits(o *options) error {
 	switch {
 	case o.maxFlows < 1024 || o.maxFlows > 1<<24:
 		return usage("", "read --max-flows %d: not between 1024 and %d", o.maxFlows, 1<<24)
+	case o.snaplen != 0 && (o.snaplen < leastSnaplen || o.snaplen > mostSnaplen):
+		return usage("", "read --snaplen %d: not 0 nor between %d and %d", o.snaplen, leastSnaplen, mostSnaplen)
 	case o.keep < 1:
 		return usage("", "read --keep %d: keep at least one incident", o.keep)
 	case o.theme != "dark" && o.theme != "light":

@@ -14,6 +14,7 @@ import (
 
 	"spiketop/capture"
 	"spiketop/capture/link"
+	"spiketop/capture/recorder"
 	"spiketop/flow"
 	"spiketop/incident/store"
 	"spiketop/probe"
@@ -22,7 +23,7 @@ import (
 // openSession opens all that needs rights, then gives the rights up.
 func openSession(o *options, stderr io.Writer) (*session, error) {
 	tuneRuntime(memoryBudget)
-	s := &session{o: o, ev: &events{}, host: hostName(), readers: map[flow.LinkID]*capture.Reader{}, why: map[flow.LinkID]string{},
+	s := &session{o: o, ev: &events{}, host: hostName(), readers: map[flow.LinkID]*capture.Reader{}, kept: map[flow.LinkID]*recorder.Memory{}, why: map[flow.LinkID]string{},
 		batches: make(chan *flow.Batch, 64), probes: make(chan probe.Event, 1024), updates: make(chan link.Update, 1),
 		counters: make(chan []flow.LinkCounters, 8), sampled: make(chan sampleList, 1), states: make(chan *link.State, 1), asks: make(chan ask, 4), configs: make(chan config, 1), said: make(chan string, 16)}
 	for _, open := range []func() error{s.openLog, s.openLinks, s.openReaders, s.openStore} {
@@ -121,13 +122,31 @@ func (s *session) openReaders() error {
 }
 
 func (s *session) openReader(l flow.Link, w *flow.World) error {
+	keep, err := s.openRecorder(l.ID)
+	if err != nil {
+		return err
+	}
 	r, err := capture.OpenReader(capture.ReaderConfig{Link: l.ID, Name: l.Name, Ifindex: l.Ifindex, Epoch: l.Epoch,
-		MaxFlows: s.o.maxFlows, Clock: s.clock, Classify: classOf(w, l.ID), Out: s.batches})
+		MaxFlows: s.o.maxFlows, Clock: s.clock, Classify: classOf(w, l.ID), Out: s.batches, Recorder: keep})
 	if err != nil {
 		return err
 	}
 	s.readers[l.ID] = r
 	return nil
+}
+
+// openRecorder sets the memory of a link's flight recorder aside, once for its
+// life; nil with --snaplen 0.
+func (s *session) openRecorder(id flow.LinkID) (*recorder.Memory, error) {
+	if s.o.snaplen == 0 || s.kept[id] != nil {
+		return s.kept[id], nil
+	}
+	m, err := recorder.New(recorderBytes, s.o.snaplen)
+	if err != nil {
+		return nil, err
+	}
+	s.kept[id] = m
+	return m, nil
 }
 
 // classOf is the classifier of a World for one link, as its table wants it.

@@ -13,6 +13,7 @@ import (
 
 	"spiketop/capture"
 	"spiketop/capture/link"
+	"spiketop/capture/recorder"
 	"spiketop/flow"
 	"spiketop/incident"
 	"spiketop/incident/store"
@@ -22,6 +23,10 @@ import (
 // memoryBudget is the soft limit of the Go heap: two tables of a million flows,
 // their look-backs and the frames, with room.
 const memoryBudget = 512 << 20
+
+// recorderBytes is the memory of one NIC's flight recorder; the kernel provides it
+// as it is filled.
+const recorderBytes = 32 << 20
 
 // session is everything that is open while the monitor runs. Who owns what:
 //
@@ -51,7 +56,8 @@ type session struct {
 	watcher *link.Watcher
 	sampler *link.Sampler
 	readers map[flow.LinkID]*capture.Reader
-	why     map[flow.LinkID]string // why a NIC is captured
+	kept    map[flow.LinkID]*recorder.Memory // flight recorders of the readers
+	why     map[flow.LinkID]string           // why a NIC is captured
 	store   *store.Store
 
 	batches  chan *flow.Batch
@@ -141,6 +147,9 @@ func (s *session) repanic() {
 func (s *session) close() {
 	for _, r := range s.readers {
 		r.Close()
+	}
+	for _, m := range s.kept {
+		_ = m.Close()
 	}
 	if s.sampler != nil {
 		_ = s.sampler.Close()

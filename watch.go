@@ -50,6 +50,7 @@ type watch struct {
 	unsaved                             map[string]bool           // incidents that failed to be written so far
 	trouble                             string                    // why the last one failed
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
+	evidence                            *evidence
 	asking                              asking
 	socketTrouble                       string                    // said last
 	lastLook                            *host.Look                // the newest of the vifs
@@ -62,6 +63,7 @@ func newWatch(s *session, sv *saver) *watch {
 		pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{},
 		drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}, lost: map[flow.LinkID]uint64{},
 		speeds: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}}
+	w.evidence = newEvidence(s.kept)
 	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset(), Kernel: link.Kernel()}
 	first := s.watcher.First()
@@ -157,7 +159,9 @@ func (w *watch) judge(now flow.Time) {
 	for _, s := range w.set.Tick(now) {
 		w.mon.Sample(s)
 	}
-	w.carryOut(w.mon.Tick(now), now)
+	out := w.mon.Tick(now)
+	w.evidence.keep(now, w.mon.OpenWindows(), w.world.Offset, w.drained)
+	w.carryOut(out, now)
 }
 
 func (w *watch) batch(b *flow.Batch) {
