@@ -203,7 +203,7 @@ func (s *Steering) steer(changed bool) (anew []*Lane) {
 		if !s.carries(l) {
 			l.aim.Store(nil)
 			if some {
-				l.Paused = l.Name + " carries nothing now"
+				l.Paused = "not in use now"
 			}
 		} else if changed || l.aim.Load() == nil {
 			l.aim.Store(&aim{way: s.way, member: l.Name})
