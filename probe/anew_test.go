@@ -163,7 +163,10 @@ func TestPingerFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var addr netip.Addr
 		cfg := PingerConfig{Target: Target{ID: 2, Name: "storage-1"}, Follow: func() netip.Addr { return addr },
-			Lookup: func(context.Context, string) ([]netip.Addr, error) { t.Error("it looks the name up itself"); return nil, errNoAddress }}
+			Lookup: func(context.Context, string) ([]netip.Addr, error) {
+				t.Error("it looks the name up itself")
+				return nil, errNoAddress
+			}}
 		events, err := bubble(cfg, &fakeICMP{}, 30*time.Second, func(p *Pinger) {
 			time.AfterFunc(500*time.Millisecond, func() { addr = netip.MustParseAddr("10.1.16.71"); p.Again() })
 			time.AfterFunc(20*time.Second, func() { addr = netip.MustParseAddr("10.1.16.72"); p.Again() })
