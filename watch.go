@@ -37,9 +37,10 @@ type watch struct {
 	nextHops []netip.Addr    // toward the targets: only their resolution can delay an echo
 	hosts    []*pingHost     // as book.list
 	pinging  context.Context // of all pingers
-	peers    bool            // the busiest peers have been chosen
-	looked   bool            // devices and routes have been looked at again
-	retarget bool            // a target's address or trouble is another one: ask for its route again
+	troubled map[probe.TargetID]bool
+	peers    bool // the busiest peers have been chosen
+	looked   bool // devices and routes have been looked at again
+	retarget bool // a target's address or trouble is another one: ask for its route again
 
 	start, last, nextFrame, nextReaders flow.Time
 	summary                             summaries
@@ -60,7 +61,7 @@ type watch struct {
 func newWatch(s *session, sv *saver) *watch {
 	now := capture.Now()
 	w := &watch{s: s, saver: sv, state: s.state, conf: s.o.conf, start: now, last: now,
-		dropped: map[probe.TargetID]uint64{},
+		troubled: map[probe.TargetID]bool{}, dropped: map[probe.TargetID]uint64{},
 		drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}, lost: map[flow.LinkID]uint64{},
 		speeds: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}}
 	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
@@ -188,7 +189,12 @@ func (w *watch) event(e probe.Event) {
 		w.resolved(e.Target, e.Addr)
 		w.retarget = true
 	case probe.Trouble:
-		w.retarget = true
+		w.troubled[e.Target], w.retarget = true, true
+	case probe.Sent: // the trouble is over
+		if w.troubled[e.Target] {
+			delete(w.troubled, e.Target)
+			w.retarget = true
+		}
 	}
 }
 

@@ -149,8 +149,10 @@ func (h *pingHost) pingOf(l *probe.Lane) *ping {
 // and looks up its name; the others follow it to the address that it finds.
 func (w *watch) newPing(h *pingHost, l *probe.Lane) *ping {
 	p := &ping{Target: h.Target, lane: l}
-	cfg := probe.PingerConfig{Interval: w.s.o.interval, Events: w.s.probes, Now: capture.Now, IDs: &w.ids, Pick: l.Pick,
-		Beat: beatOf(l.Number, w.s.o.interval)}
+	cfg := probe.PingerConfig{Interval: w.s.o.interval, Events: w.s.probes, Now: capture.Now, IDs: &w.ids, Pick: l.Pick}
+	if h.bond != "" || !h.Addr.IsValid() { // else it stays the only one
+		cfg.Beat = beatOf(l.Number, w.s.o.interval)
+	}
 	if l.Number > 0 {
 		p.ID = w.book.number()
 		addr := h.Addr
