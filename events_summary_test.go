@@ -37,13 +37,11 @@ func TestSummaryOfMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := string(b); !strings.Contains(s, `"target":"10.1.16.55","member":"eth1"`) || strings.Contains(s, "cannot_steer") {
-		t.Errorf("%s
-want the member and no cannot_steer", b)
+		t.Errorf("%s\nwant the member and no cannot_steer", b)
 	}
 	p.Target.CannotSteer = "only the active member sends"
 	if b, _ = json.Marshal(pingSummary(&p)); !strings.Contains(string(b), `"cannot_steer":"only the active member sends"`) {
-		t.Errorf("%s
-want the reason", b)
+		t.Errorf("%s\nwant the reason", b)
 	}
 }
 

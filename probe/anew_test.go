@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,9 +99,9 @@ func TestPingerPause(t *testing.T) {
 // TestPingerBackOffEnds: what is told to begin anew does not wait out its pause.
 func TestPingerBackOffEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var mended bool
+		var mended atomic.Bool
 		fake := &fakeICMP{open: func(*series) error {
-			if !mended {
+			if !mended.Load() {
 				return errNoAddress
 			}
 			return nil
@@ -110,7 +111,7 @@ func TestPingerBackOffEnds(t *testing.T) {
 		events, err := bubble(cfg, fake, 40*time.Second, func(p *Pinger) {
 			start = p.cfg.Now()
 			// Tries at 0, 1, 3, 7, 15 s and up to a quarter later each: none from 19 to 31 s.
-			time.AfterFunc(20*time.Second, func() { mended = true; p.Again() })
+			time.AfterFunc(20*time.Second, func() { mended.Store(true); p.Again() })
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -161,15 +162,23 @@ func TestPingerBeat(t *testing.T) {
 // has, and the next one when it is told to.
 func TestPingerFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var addr netip.Addr
-		cfg := PingerConfig{Target: Target{ID: 2, Name: "storage-1"}, Follow: func() netip.Addr { return addr },
+		var addr atomic.Pointer[netip.Addr]
+		found := func(p *Pinger, s string) func() {
+			return func() {
+				a := netip.MustParseAddr(s)
+				addr.Store(&a)
+				p.Again()
+			}
+		}
+		addr.Store(&netip.Addr{})
+		cfg := PingerConfig{Target: Target{ID: 2, Name: "storage-1"}, Follow: func() netip.Addr { return *addr.Load() },
 			Lookup: func(context.Context, string) ([]netip.Addr, error) {
 				t.Error("it looks the name up itself")
 				return nil, errNoAddress
 			}}
 		events, err := bubble(cfg, &fakeICMP{}, 30*time.Second, func(p *Pinger) {
-			time.AfterFunc(500*time.Millisecond, func() { addr = netip.MustParseAddr("10.1.16.71"); p.Again() })
-			time.AfterFunc(20*time.Second, func() { addr = netip.MustParseAddr("10.1.16.72"); p.Again() })
+			time.AfterFunc(500*time.Millisecond, found(p, "10.1.16.71"))
+			time.AfterFunc(20*time.Second, found(p, "10.1.16.72"))
 		})
 		if err != nil {
 			t.Fatal(err)
