@@ -66,11 +66,9 @@ func (h *pingHost) way(w *flow.World) probe.Way {
 	if y.Bond == nil {
 		return y
 	}
-	for i := range y.Bond.Members {
-		for j := range w.Links {
-			if l := &w.Links[j]; l.Name == y.Bond.Members[i].Name && l.State != flow.LinkGone {
-				y.Members = append(y.Members, probe.WayMember{Link: l.ID, Name: l.Name})
-			}
+	for i := range w.Links { // in pane order, in which the strip has them too
+		if l := &w.Links[i]; l.State != flow.LinkGone && y.Bond.Member(l.Name) != nil {
+			y.Members = append(y.Members, probe.WayMember{Link: l.ID, Name: l.Name})
 		}
 	}
 	return y

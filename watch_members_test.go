@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 
 	"spiketop/capture/link"
 	"spiketop/flow"
+	"spiketop/incident"
 	"spiketop/probe"
 )
 
@@ -20,8 +24,8 @@ func membersWorld() *flow.World {
 			{Name: "eth1", MII: "up", State: "active"}, {Name: "eth0", MII: "up", State: "active"}, {Name: "eth9", MII: "up", State: "active"}}}}}
 }
 
-// TestWay: what the route says becomes the bond and its captured members in order
-// of enslaving, or a reason.
+// TestWay: what the route says becomes the bond and its captured members in pane
+// order, or a reason.
 func TestWay(t *testing.T) {
 	src := netip.MustParseAddr("10.1.16.165")
 	for _, tc := range []struct {
@@ -32,7 +36,7 @@ func TestWay(t *testing.T) {
 		why     string
 		members []probe.WayMember
 	}{
-		{"by a bond", []flow.LinkID{1, 2}, nil, true, "", []probe.WayMember{{Link: 2, Name: "eth1"}, {Link: 1, Name: "eth0"}}},
+		{"by a bond", []flow.LinkID{1, 2}, nil, true, "", []probe.WayMember{{Link: 1, Name: "eth0"}, {Link: 2, Name: "eth1"}}},
 		{"a member is gone", []flow.LinkID{1, 2}, func(w *flow.World) { w.Links[0].State = flow.LinkGone }, true, "", []probe.WayMember{{Link: 2, Name: "eth1"}}},
 		{"by a single NIC", []flow.LinkID{3}, nil, false, "", nil},
 		{"by both", []flow.LinkID{1, 2, 3}, nil, false, "several NICs lead to it that are no bond", nil},
@@ -67,5 +71,60 @@ func TestBeatOf(t *testing.T) {
 	// Behind a multiple of 100 ms: 100 (which is 0), 50, 75, 25, 87.5 ms.
 	if diff := cmp.Diff([]time.Duration{100000, 50000, 75000, 25000, 87500}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestSteer: a host's pings follow its bond: one for each member, the same ones
+// as long as they are there, one with the reason when nothing can be chosen.
+func TestSteer(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // the pingers end before they send anything
+	world := membersWorld()
+	world.Bonds[0].Members = world.Bonds[0].Members[:2]
+	w := &watch{s: &session{o: &options{interval: 100 * time.Millisecond}, probes: make(chan probe.Event, 64)}, pinging: ctx, world: world.Index(), set: probe.NewSet(probe.SetConfig{})}
+	w.mon = incident.NewMonitor(incident.Config{}, 0, w.world)
+	defer w.s.tasks.Wait()
+	first, _ := w.book.add(probe.Target{Name: "10.1.16.55", Addr: netip.MustParseAddr("10.1.16.55"), Captured: true})
+	second, _ := w.book.add(probe.Target{Name: "192.0.2.9", Addr: netip.MustParseAddr("192.0.2.9"), Captured: true})
+	src := netip.MustParseAddr("10.1.16.165")
+	w.hosts = []*pingHost{{Target: first, bond: "bond0", links: 2, source: src}, {Target: second, links: 1, source: src}}
+	for _, step := range []struct {
+		name   string
+		change func(*flow.Bond)
+		want   []string
+	}{
+		// The numbers: both hosts have theirs, the pings of further members get the next ones.
+		{"two members", func(*flow.Bond) {}, []string{"1 10.1.16.55 of 1 by 1", "3 10.1.16.55 of 1 by 2", "2 192.0.2.9 of 0 by 0"}},
+		{"nothing new", func(*flow.Bond) {}, []string{"1 10.1.16.55 of 1 by 1", "3 10.1.16.55 of 1 by 2", "2 192.0.2.9 of 0 by 0"}},
+		{"eth1 down", func(b *flow.Bond) { b.Members[0].MII = "down" }, []string{"1 10.1.16.55 of 1 by 1", "3 10.1.16.55 of 1 by 2 paused", "2 192.0.2.9 of 0 by 0"}},
+		{"eth1 up", func(b *flow.Bond) { b.Members[0].MII = "up" }, []string{"1 10.1.16.55 of 1 by 1", "3 10.1.16.55 of 1 by 2", "2 192.0.2.9 of 0 by 0"}},
+		{"active-backup", func(b *flow.Bond) { b.Mode = flow.ModeActiveBackup }, []string{"1 10.1.16.55 of 0 by 0: only the active member sends", "2 192.0.2.9 of 0 by 0"}},
+		{"balance-xor", func(b *flow.Bond) { b.Mode = flow.ModeXOR }, []string{"1 10.1.16.55 of 1 by 1", "4 10.1.16.55 of 1 by 2", "2 192.0.2.9 of 0 by 0"}},
+	} {
+		next := *w.world
+		next.Bonds = []flow.Bond{next.Bonds[0]}
+		next.Bonds[0].Members = slices.Clone(next.Bonds[0].Members)
+		step.change(&next.Bonds[0])
+		w.world = &next
+		w.steer()
+		w.tellTargets()
+		var got []string
+		for _, p := range w.set.Targets() {
+			s := fmt.Sprintf("%d %s of %d by %d", p.ID, p.Name, p.Group, p.Member)
+			if p.CannotSteer != "" {
+				s += ": " + p.CannotSteer
+			}
+			for _, h := range w.hosts {
+				for _, q := range h.pings {
+					if q.ID == p.ID && q.lane.Paused != "" {
+						s += " paused"
+					}
+				}
+			}
+			got = append(got, s)
+		}
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Fatalf("%s (-want +got):\n%s", step.name, diff)
+		}
 	}
 }
