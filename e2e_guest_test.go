@@ -58,7 +58,7 @@ func guestEvents(t *testing.T, out string) (lines []line) {
 // TestBond runs on the real bonding driver in a user-mode-linux guest: the
 // members are what is captured, the gateway is found through bridge and bond, a
 // member that goes down and comes back is followed, LACP included, and the ping
-// goes on by the other member.
+// of each member is there: while one is down, the other's goes on.
 func TestBond(t *testing.T) {
 	out := netlab.Boot(t, netlab.Guest{Script: "testdata/uml/bond.sh", Modules: "bonding veth bridge", Limit: 2 * time.Minute,
 		Env: []string{"SPIKETOP_PROGRAM=" + binary(t)}})
@@ -70,18 +70,25 @@ func TestBond(t *testing.T) {
 	if len(start.Targets) != 1 || start.Targets[0].Target != "10.1.16.1" || start.Targets[0].Reason != "gateway through bond0" {
 		t.Errorf("targets: %+v, want the gateway through bond0", start.Targets)
 	}
-	var changes []string
+	var changes, members []string
 	pinged := false
 	for _, l := range lines {
 		switch l.Event {
 		case "link":
 			changes = append(changes, l.Name+" "+l.Change)
 		case "summary":
-			pinged = pinged || len(changes) > 0 && l.Pings[0].Member == "eth1" && l.Links[0].State == "down"
+			members = members[:0]
+			for _, p := range l.Pings {
+				members = append(members, p.Target+" via "+p.Member)
+				pinged = pinged || len(changes) > 0 && p.Member == "eth1" && p.P50 != nil && l.Links[0].State == "down"
+			}
 		}
 	}
 	if len(changes) < 3 || changes[0] != "eth0 down" || !slices.Contains(changes, "eth0 up") || !slices.Contains(changes, "eth0 lacp") {
 		t.Errorf("changes: %v, want eth0 down, up and lacp", changes)
+	}
+	if want := []string{"10.1.16.1 via eth0", "10.1.16.1 via eth1"}; !slices.Equal(members, want) {
+		t.Errorf("pings of the last summary: %v, want %v", members, want)
 	}
 	if !pinged {
 		t.Errorf("no summary says that the ping went by eth1 while eth0 was down")

@@ -148,6 +148,8 @@ type summaryPing struct {
 	Loss    *float64         `json:"loss"` // null while no echo's fate is known
 	Unknown int64            `json:"unknown"`
 	Trouble string           `json:"trouble,omitempty"`
+	// CannotSteer says why a host behind a bond has one ping only.
+	CannotSteer string `json:"cannot_steer,omitempty"`
 }
 
 type stopEvent struct {
@@ -193,7 +195,7 @@ func newSummary(f *incident.Frame) summaryEvent {
 // pingSummary is the part of a target: what is not known is null, never 0.
 func pingSummary(p *incident.PingView) summaryPing {
 	s := summaryPing{Target: p.Target.Name, Member: p.Member, P50: incident.MillisOf(p.Stats.P50), P99: incident.MillisOf(p.Stats.P99),
-		Unknown: p.Stats.Unknown, Trouble: p.Target.Trouble}
+		Unknown: p.Stats.Unknown, Trouble: p.Target.Trouble, CannotSteer: p.Target.CannotSteer}
 	if s.P50 != nil {
 		s.Jitter = incident.MillisOf(p.Stats.Jitter)
 	}

@@ -28,6 +28,23 @@ func TestSummaryUnknownIsNull(t *testing.T) {
 	}
 }
 
+// TestSummaryOfMembers: a series names its member, and a host that cannot be
+// steered says why.
+func TestSummaryOfMembers(t *testing.T) {
+	p := incident.PingView{Member: "eth1", Target: probe.Target{Name: "10.1.16.55", Group: 1, Member: 2}}
+	b, err := json.Marshal(pingSummary(&p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(b); !strings.Contains(s, `"target":"10.1.16.55","member":"eth1"`) || strings.Contains(s, "cannot_steer") {
+		t.Errorf("%s\nwant the member and no cannot_steer", b)
+	}
+	p.Target.CannotSteer = "only the active member sends"
+	if b, _ = json.Marshal(pingSummary(&p)); !strings.Contains(string(b), `"cannot_steer":"only the active member sends"`) {
+		t.Errorf("%s\nwant the reason", b)
+	}
+}
+
 // TestPingsAreBounded: pings that would be a load of their own, and addresses of
 // no host, are refused.
 func TestPingsAreBounded(t *testing.T) {

@@ -24,14 +24,19 @@ func (b *targetBook) add(t probe.Target) (probe.Target, bool) {
 			return b.list[i], false
 		}
 	}
-	b.next++
-	t.ID = b.next
+	t.ID = b.number()
 	if b.reasons == nil {
 		b.reasons = map[probe.TargetID]string{}
 	}
 	b.reasons[t.ID] = t.Reason
 	b.list = append(b.list, t)
 	return t, true
+}
+
+// number gives the next target its number.
+func (b *targetBook) number() probe.TargetID {
+	b.next++
+	return b.next
 }
 
 // given adds the targets of --ping.

@@ -34,8 +34,10 @@ type watch struct {
 
 	book     targetBook
 	ids      probe.IDs
-	nextHops []netip.Addr // toward the targets: only their resolution can delay an echo
-	pingers  map[probe.TargetID]context.CancelFunc
+	nextHops []netip.Addr    // toward the targets: only their resolution can delay an echo
+	hosts    []*pingHost     // as book.list
+	pinging  context.Context // of all pingers
+	troubled map[probe.TargetID]bool
 	peers    bool // the busiest peers have been chosen
 	looked   bool // devices and routes have been looked at again
 	retarget bool // a target's address or trouble is another one: ask for its route again
@@ -60,7 +62,7 @@ type watch struct {
 func newWatch(s *session, sv *saver) *watch {
 	now := capture.Now()
 	w := &watch{s: s, saver: sv, state: s.state, conf: s.o.conf, start: now, last: now,
-		pingers: map[probe.TargetID]context.CancelFunc{}, dropped: map[probe.TargetID]uint64{},
+		troubled: map[probe.TargetID]bool{}, dropped: map[probe.TargetID]uint64{},
 		drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}, lost: map[flow.LinkID]uint64{},
 		speeds: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}}
 	w.evidence = newEvidence(s.kept)
@@ -158,6 +160,7 @@ func take[T any](from <-chan T, to func(T)) {
 func (w *watch) judge(now flow.Time) {
 	for _, s := range w.set.Tick(now) {
 		w.mon.Sample(s)
+		w.saw(&s)
 	}
 	out := w.mon.Tick(now)
 	w.evidence.keep(now, w.mon.OpenWindows(), w.world.Offset, w.drained)
@@ -186,8 +189,16 @@ func (w *watch) event(e probe.Event) {
 		w.lostSamples += n
 	}
 	switch e.Kind {
-	case probe.Resolved, probe.Trouble:
+	case probe.Resolved:
+		w.resolved(e.Target, e.Addr)
 		w.retarget = true
+	case probe.Trouble:
+		w.troubled[e.Target], w.retarget = true, true
+	case probe.Sent: // the trouble is over
+		if w.troubled[e.Target] {
+			delete(w.troubled, e.Target)
+			w.retarget = true
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/netip"
 
 	"spiketop/capture"
 	"spiketop/flow"
@@ -11,63 +10,77 @@ import (
 	"spiketop/probe"
 )
 
-// startPingers starts a pinger for each target that has none.
+// startPingers starts what is missing for the targets of the book.
 func (w *watch) startPingers(ctx context.Context) {
-	for _, t := range w.book.list {
-		if w.pingers[t.ID] != nil {
-			continue
-		}
-		ctx, cancel := context.WithCancel(ctx)
-		w.pingers[t.ID] = cancel
-		p := probe.NewPinger(probe.PingerConfig{Target: t, Interval: w.s.o.interval, Events: w.s.probes, Now: capture.Now, IDs: &w.ids})
-		w.s.task(func() {
-			defer cancel()
-			if err := quiet(p.Run(ctx)); err != nil {
-				w.s.fatal(&failure{err, "run it with sudo, or once: sudo setcap cap_net_raw+ep " + ownPath(), exitPermission})
-			}
-		})
+	w.pinging = ctx
+	for _, t := range w.book.list[len(w.hosts):] {
+		w.hosts = append(w.hosts, &pingHost{Target: t})
 	}
-	w.set.SetTargets(w.book.list)
 	w.targetsChanged()
 }
 
 // targetsChanged asks again by which NICs the targets are reached and tells both cores.
 func (w *watch) targetsChanged() {
 	w.retarget = false
-	targets := w.set.Targets()
+	w.learnTargets()
 	w.nextHops = nil // a new one: the sampler reads the old
-	for i := range targets {
-		t := &targets[i]
-		t.Reason = w.book.reasons[t.ID]
-		if !t.Addr.IsValid() {
-			continue // a name that is not looked up yet has no route to judge
+	for i, h := range w.hosts {
+		h.Reason = w.book.reasons[h.ID]
+		if h.Addr.IsValid() { // a name that is not looked up yet has no route to judge
+			was := h.Captured
+			if h.Captured = w.reach(h); !h.Captured {
+				h.Reason += uncaptured
+				if was {
+					w.s.say(fmt.Sprintf("ping %s: its route does not leave by a captured NIC: RTT is measured in user space", h.Name))
+				}
+			}
 		}
-		if t.Captured = w.reach(t.Addr); !t.Captured {
-			t.Reason += uncaptured
-			if w.book.list[i].Captured {
-				w.s.say(fmt.Sprintf("ping %s: its route does not leave by a captured NIC: RTT is measured in user space", t.Name))
+		w.book.list[i] = h.Target
+		for _, p := range h.pings {
+			p.Captured, p.Reason = h.Captured, h.Reason
+		}
+	}
+	w.steer()
+	w.tellTargets()
+	w.tellSampler()
+}
+
+// learnTargets takes the addresses and troubles that the pingers have found.
+func (w *watch) learnTargets() {
+	learned := w.set.Targets()
+	for _, h := range w.hosts {
+		for i, p := range h.pings {
+			for j := range learned {
+				if learned[j].ID == p.ID {
+					p.Addr, p.Trouble = learned[j].Addr, learned[j].Trouble
+				}
+			}
+			if i == 0 {
+				h.Addr = p.Addr
 			}
 		}
 	}
-	w.book.list = targets
-	w.set.SetTargets(targets)
-	w.mon.SetTargets(targets)
-	w.tellSampler()
 }
 
 const uncaptured = "; not through a captured NIC, so measured in user space"
 
-// reach reports whether an address is reached through a captured NIC, and notes
-// the next hop: until it is resolved, echoes wait in this host.
-func (w *watch) reach(a netip.Addr) bool {
-	path, err := w.s.netlink.RouteLeavesBy(w.state, w.world.Links, a)
-	if err != nil || len(path.Links) == 0 {
+// reach reports whether a host is reached through a captured NIC, and notes the
+// way and the next hop: until it is resolved, echoes wait in this host. Where
+// there is no route now, the last way stands: it may come back.
+func (w *watch) reach(h *pingHost) bool {
+	path, err := w.s.netlink.RouteLeavesBy(w.state, w.world.Links, h.Addr)
+	if err != nil {
 		return false
 	}
-	if path.Gateway.IsValid() {
-		a = path.Gateway
+	h.leavesBy(path, w.world.Links)
+	if len(path.Links) == 0 {
+		return false
 	}
-	w.nextHops = append(w.nextHops, a)
+	hop := h.Addr
+	if path.Gateway.IsValid() {
+		hop = path.Gateway
+	}
+	w.nextHops = append(w.nextHops, hop)
 	return true
 }
 

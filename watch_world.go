@@ -72,6 +72,7 @@ func (w *watch) update(u link.Update) {
 		w.s.say(n)
 	}
 	w.setLinks()
+	w.steer()
 }
 
 // newState takes a new look at the host's devices and routes: the way to a

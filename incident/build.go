@@ -51,7 +51,7 @@ func (b *builder) trigger() Trigger {
 	}
 	g := &c.guilty
 	t.Target, t.Seq, t.N, t.Rule = c.t.name(), g.Seq, g.N, c.rule
-	t.Member, t.ReplyMember = m.linkName(g.Member), m.linkName(g.ReplyMember)
+	t.Member, t.ReplyMember = m.leftBy(c.t, g.Member), m.linkName(g.ReplyMember)
 	t.RTT, t.Baseline = MillisOf(g.RTT), MillisOf(c.baseline)
 	t.Threshold, t.Outstanding = MillisOf(c.threshold), MillisOf(c.outstanding)
 	late, worst := c.late(b.to)
@@ -84,14 +84,15 @@ func (b *builder) margins() (from, to flow.Time) {
 	return from, to
 }
 
-// pings are all targets around the window. What is still outstanding is counted
+// pings are all targets around the window, each member's ping by itself. What is still outstanding is counted
 // as sent and has no point: nobody knows yet.
 func (b *builder) pings() []PingPart {
 	m, c := b.m, b.c
 	from, to := c.from.Add(-seriesMargin), b.to.Add(seriesMargin)
 	parts := make([]PingPart, 0, len(m.targets))
 	for _, t := range m.targets {
-		p := PingPart{Target: t.name(), Member: m.linkName(t.member), Baseline: MillisOf(t.threshold().median), RTT: [][2]*Millis{}}
+		p := PingPart{Target: t.name(), Member: m.via(t), CannotSteer: t.CannotSteer,
+			Baseline: MillisOf(t.threshold().median), RTT: [][2]*Millis{}}
 		if t == c.t {
 			p.Baseline = MillisOf(c.baseline)
 		}

@@ -102,10 +102,18 @@ func (m *Monitor) passed(t *target, e *echo) {
 
 // neverAnswered says once that a target is silent from the start.
 func (m *Monitor) neverAnswered(t *target) {
-	if !t.silent {
-		t.silent = true
-		m.note(m.now, fmt.Sprintf("%s has not answered so far: nothing is judged by it", Clean(t.name())))
+	if t.silent {
+		return
 	}
+	name := t.name()
+	for _, o := range m.targets {
+		if o.SameHost(&t.Target) && o.firstAnswered == 0 {
+			o.silent = true
+		} else if o.SameHost(&t.Target) {
+			name = m.label(t)
+		}
+	}
+	m.note(m.now, fmt.Sprintf("%s has not answered so far: nothing is judged by it", Clean(name)))
 }
 
 // calm takes an RTT below the threshold.

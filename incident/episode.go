@@ -94,7 +94,7 @@ func (m *Monitor) fire(t *target, e *echo, kind, rule string) {
 	m.start(c)
 	m.begin(t, e, c)
 	m.addSpikes(c, t, e, kind)
-	s := Spike{At: m.wall(m.now), Kind: kind, Target: t.name(), Member: m.linkName(e.Member), N: e.N, Seq: e.Seq,
+	s := Spike{At: m.wall(m.now), Kind: kind, Target: t.name(), Member: m.leftBy(t, e.Member), N: e.N, Seq: e.Seq,
 		Outstanding: probe.None, RTT: e.RTT, Threshold: c.threshold, Suppressed: c.suppressed}
 	if kind == KindOutstanding {
 		s.Outstanding, c.outstanding = e.Age, e.Age
@@ -196,5 +196,5 @@ func (m *Monitor) acceptShift(t *target) {
 	t.limits = t.base.thresholds(m.cfg.Spike)
 	ep.to, ep.endN = m.now, t.lastAnswered
 	t.ep, t.lastEp = nil, ep
-	m.note(m.now, fmt.Sprintf("%s: the usual RTT is now %s ms (it was %s): a new level, accepted after 60 s", Clean(t.name()), Ms(t.limits.median), Ms(was)))
+	m.note(m.now, fmt.Sprintf("%s: the usual RTT is now %s ms (it was %s): a new level, accepted after 60 s", Clean(m.label(t)), Ms(t.limits.median), Ms(was)))
 }

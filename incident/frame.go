@@ -79,7 +79,7 @@ type FlowView struct {
 type PingView struct {
 	Target   probe.Target
 	Stats    probe.Stats
-	Member   string        // NIC by which it leaves, "" = not seen
+	Member   string        // NIC for which its echoes are meant, or by which they leave, "" = not seen
 	Baseline time.Duration // median, None in warm-up
 	Mark     time.Duration // above it the strip is coloured
 	Freeze   time.Duration // above it an incident starts

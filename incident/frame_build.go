@@ -58,7 +58,7 @@ func (l *link) view(now flow.Time, w *flow.World) LinkView {
 
 func (m *Monitor) pingView(t *target) PingView {
 	th := t.threshold()
-	v := PingView{Target: t.Target, Member: m.linkName(t.member), Baseline: th.median, Mark: th.mark, Freeze: th.freeze,
+	v := PingView{Target: t.Target, Member: m.via(t), Baseline: th.median, Mark: th.mark, Freeze: th.freeze,
 		Stats: probe.Stats{Target: t.ID, Last: probe.None, P50: probe.None, P99: probe.None, Max: probe.None}}
 	if len(t.base.sorted) < warmUp {
 		v.Baseline = probe.None

@@ -220,17 +220,20 @@ type OwnPath struct {
 	Wakeup *Millis `json:"wakeup_ms"`
 }
 
-// PingPart is one target over the window and 5 s on both sides. RTTs are pairs
-// of (time relative to the guilty echo's sending, RTT or null when lost).
+// PingPart is one target, or one of its members' pings, over the window and 5 s
+// on both sides. Member is that for which the echoes were meant, without one that
+// by which the newest left. CannotSteer says why a target behind a bond has one
+// ping only. RTTs are pairs of (time relative to the guilty echo's sending, RTT or null when lost).
 type PingPart struct {
-	Target   string       `json:"target"`
-	Member   string       `json:"member,omitempty"`
-	Sent     int          `json:"sent"`
-	Lost     int          `json:"lost"`
-	Unknown  int          `json:"unknown"`
-	RTTMax   *Millis      `json:"rtt_max_ms"`
-	Baseline *Millis      `json:"baseline_ms"`
-	RTT      [][2]*Millis `json:"rtt_ms"`
+	Target      string       `json:"target"`
+	Member      string       `json:"member,omitempty"`
+	CannotSteer string       `json:"cannot_steer,omitempty"`
+	Sent        int          `json:"sent"`
+	Lost        int          `json:"lost"`
+	Unknown     int          `json:"unknown"`
+	RTTMax      *Millis      `json:"rtt_max_ms"`
+	Baseline    *Millis      `json:"baseline_ms"`
+	RTT         [][2]*Millis `json:"rtt_ms"`
 }
 
 // Series is the links' load in 10 ms bins over the window and 5 s on both sides.

@@ -1,8 +1,10 @@
 package incident
 
 import (
+	"cmp"
 	"math"
 	"net/netip"
+	"strings"
 	"time"
 
 	"spiketop/flow"
@@ -64,6 +66,7 @@ type simFlow struct {
 
 type simTarget struct {
 	probe.Target
+	key     string // as the timeline calls it
 	way     simWay
 	once    []simWay // of the next echoes
 	n       int64
@@ -109,7 +112,7 @@ func (s *sim) link(name string) *simLink {
 
 func (s *sim) target(name string) *simTarget {
 	for _, t := range s.targets {
-		if t.Name == name {
+		if t.key == name {
 			return t
 		}
 	}
@@ -117,14 +120,17 @@ func (s *sim) target(name string) *simTarget {
 }
 
 // addTarget begins to ping; via names the member, "" a target that is not
-// captured.
-func (s *sim) addTarget(name, via string, gateway bool, rtt time.Duration) *simTarget {
-	t := &simTarget{Target: probe.Target{ID: probe.TargetID(len(s.targets) + 1), Name: name, Addr: netip.MustParseAddr(name), Gateway: gateway, Captured: via != ""}}
+// captured. "10.1.16.55@eth0" is the ping of one member, see members_test.go.
+func (s *sim) addTarget(key, via string, gateway bool, rtt time.Duration) *simTarget {
+	name, member, _ := strings.Cut(key, "@")
+	via = cmp.Or(via, member)
+	t := &simTarget{key: key, Target: probe.Target{ID: probe.TargetID(len(s.targets) + 1), Name: name, Addr: netip.MustParseAddr(name), Gateway: gateway, Captured: via != ""}}
 	t.way = simWay{rtt: rtt, queue: 20 * time.Microsecond}
 	if l := s.link(via); l != nil {
 		t.way.member, t.way.reply = l.ID, l.ID
 	}
 	s.targets = append(s.targets, t)
+	s.group(t, member)
 	var list []probe.Target
 	for _, t := range s.targets {
 		list = append(list, t.Target)

@@ -149,7 +149,7 @@ func (m *Monitor) judgeGateway(s suspect, e *echo) {
 func (m *Monitor) gatewayAlone(t *target, e *echo) (alone, known bool) {
 	known = true
 	for _, o := range m.targets {
-		if o == t || o.Gateway || o.Trouble != "" {
+		if o == t || o.Gateway || o.Trouble != "" || m.otherWay(t, o) {
 			continue
 		}
 		list := o.echoes.since(e.Sent)
@@ -169,6 +169,17 @@ func (m *Monitor) gatewayAlone(t *target, e *echo) (alone, known bool) {
 		}
 	}
 	return false, known
+}
+
+// otherWay reports whether o is the ping of another member than t's while its
+// host has one of t's member too: that one is to be asked.
+func (m *Monitor) otherWay(t, o *target) bool {
+	if t.Member == 0 || o.Member == 0 || o.Member == t.Member {
+		return false
+	}
+	return slices.ContainsFunc(m.targets, func(p *target) bool {
+		return p.Member == t.Member && p.SameHost(&o.Target) && p.Trouble == ""
+	})
 }
 
 // comparable reports whether a calm echo of o excuses the gateway t: it must

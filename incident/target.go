@@ -54,6 +54,34 @@ func (t *target) name() string {
 	return t.Name
 }
 
+// label is name, with the member where each has a ping of its own.
+func (m *Monitor) label(t *target) string {
+	if via := m.via(t); t.Group != 0 && via != "" {
+		return t.name() + " via " + via
+	}
+	return t.name()
+}
+
+// via names the NIC of a ping: the member that it is meant for, or by which its
+// newest echo left.
+func (m *Monitor) via(t *target) string {
+	if t.Member != 0 {
+		if name := m.linkName(t.Member); name != "" {
+			return name
+		}
+	}
+	return m.linkName(t.member)
+}
+
+// leftBy names the NIC by which an echo of t left: where it was seen, or while
+// it was not, where it was sent to.
+func (m *Monitor) leftBy(t *target, member flow.LinkID) string {
+	if member == 0 && t != nil {
+		member = t.Member
+	}
+	return m.linkName(member)
+}
+
 // threshold returns the limits that hold for the next echo: those of its start
 // while an episode runs.
 func (t *target) threshold() *thresholds {

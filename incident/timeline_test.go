@@ -76,7 +76,7 @@ type player struct {
 // play runs one command:
 //
 //	world [spike=60ms] NAME:SPEED|NAME:?[:BOND] ...     first of all; speeds in bit/s
-//	target ADDR [via NIC] [gateway] rtt D
+//	target ADDR [via NIC] [gateway] rtt D         ADDR@NIC: the ping of one member, called so from then on
 //	rule storage PORT                             a class rule
 //	flow NIC rx|tx FROM TO RATE [wobble N%] [for D] [guest VIF]
 //	ping ADDR [rtt D] [queue D] [own D] [lost] [uncertain] [user] [reply NIC] [unseen] [xN]   for the next N echoes, or from now on
@@ -333,7 +333,7 @@ func (p *player) status([]string) {
 	f := p.s.m.Frame(p.s.now)
 	for i := range f.Pings {
 		v := &f.Pings[i]
-		p.say("%s usual %s, mark %s, freeze %s (%s)", v.Target.Name, known(v.Baseline), Ms(v.Mark), Ms(v.Freeze), p.s.m.targets[i].threshold().rule)
+		p.say("%s usual %s, mark %s, freeze %s (%s)", p.s.targets[i].key, known(v.Baseline), Ms(v.Mark), Ms(v.Freeze), p.s.m.targets[i].threshold().rule)
 	}
 	for _, l := range f.Incidents {
 		open := ""
@@ -376,7 +376,7 @@ func (p *player) strip(f []string) {
 				b.WriteByte('.')
 			}
 		}
-		p.say("%s %s", t.Name, b.String())
+		p.say("%s %s", t.key, b.String())
 	}
 }
 

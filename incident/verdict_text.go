@@ -53,10 +53,8 @@ func (b *builder) head(in *Incident) string {
 	if t.Late == 0 {
 		usual = ""
 	}
-	for i := range in.Pings {
-		if p := &in.Pings[i]; p.Target == t.Target && p.Lost > 1 {
-			return fmt.Sprintf("%s was lost, one of %d lost of %d sent%s%s.", what, p.Lost, p.Sent, worstOf(t), usual)
-		}
+	if p := b.ownPing(in); p != nil && p.Lost > 1 {
+		return fmt.Sprintf("%s was lost, one of %d lost of %d sent%s%s.", what, p.Lost, p.Sent, worstOf(t), usual)
 	}
 	return what + " was lost" + worstOf(t) + usual + "."
 }
@@ -138,6 +136,7 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 	if o := in.Path.Own; o != nil && o.Wire != nil && o.Queue != nil {
 		list = append(list, fmt.Sprintf("echo: %s ms on the wire, %s ms in this host", ms(o.Wire), ms(o.Queue)))
 	}
+	list = append(list, b.memberEvidence(in)...)
 	for i := range way {
 		w := &way[i]
 		if w.wait < 0 {
@@ -164,7 +163,7 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 	}
 	for i := range in.Pings {
 		if p := &in.Pings[i]; p.Target != in.Trigger.Target && p.RTTMax != nil && p.Baseline != nil {
-			list = append(list, fmt.Sprintf("%s: at most %s ms (usual %s), %d of %d lost", Clean(p.Target), ms(p.RTTMax), ms(p.Baseline), p.Lost, p.Sent))
+			list = append(list, fmt.Sprintf("%s: at most %s ms (usual %s), %d of %d lost", Clean(b.pingName(in, i)), ms(p.RTTMax), ms(p.Baseline), p.Lost, p.Sent))
 		}
 	}
 	if in.Self.LateTicks > 0 {

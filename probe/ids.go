@@ -21,8 +21,9 @@ const restIDs = 1024
 
 var errNoID = errors.New("no free ICMP id")
 
-// take returns a random id that is neither 0 nor used nor resting.
-func (s *IDs) take() (uint16, error) {
+// take returns a random id that is neither 0 nor used nor resting, or such a one
+// of pick's choice where pick is not nil and makes one.
+func (s *IDs) take(pick func(taken func(id uint16) bool) (uint16, bool)) (uint16, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.used == nil {
@@ -31,9 +32,16 @@ func (s *IDs) take() (uint16, error) {
 	if len(s.used)+len(s.resting) > 1<<15 {
 		return 0, errNoID // the loop below must stay short
 	}
+	taken := func(id uint16) bool { return id == 0 || s.used[id] || slices.Contains(s.resting, id) }
+	if pick != nil {
+		if id, ok := pick(taken); ok && !taken(id) {
+			s.used[id] = true
+			return id, nil
+		}
+	}
 	for {
 		id := uint16(rand.N(1<<16-1) + 1)
-		if !s.used[id] && !slices.Contains(s.resting, id) {
+		if !taken(id) {
 			s.used[id] = true
 			return id, nil
 		}

@@ -51,6 +51,17 @@ type PingerConfig struct {
 	IDs *IDs
 	// Lookup resolves a name, until ctx is done. Nil means the system's resolver.
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
+	// Follow gives the address that another pinger of the same host has found; an
+	// invalid one is none yet. With it nothing is looked up here. Nil: a pinger of
+	// its own. Any goroutine.
+	Follow func() netip.Addr
+	// Pick chooses the ICMP id of each new series to addr among those that are not
+	// taken; ok false leaves it to chance, and so does nil. Any goroutine; it must
+	// not wait.
+	Pick func(addr netip.Addr, taken func(id uint16) bool) (id uint16, ok bool)
+	// Beat staggers the pingers of one host: each series begins Beat, above 0 and up
+	// to Interval, after a multiple of Interval on the clock of Now. Zero: at once.
+	Beat time.Duration
 }
 
 // Pinger pings one target until it is told to stop.
@@ -61,6 +72,8 @@ type Pinger struct {
 	wg      sync.WaitGroup // series that send or drain
 	n       atomic.Int64   // running number of the newest echo
 	dropped atomic.Uint64
+	anew    chan struct{} // one place: begin a new series
+	paused  atomic.Pointer[string]
 }
 
 // NewPinger returns a pinger that has not started. It panics without Events or
@@ -78,7 +91,7 @@ func NewPinger(cfg PingerConfig) *Pinger {
 	if cfg.Lookup == nil {
 		cfg.Lookup = systemLookup
 	}
-	return &Pinger{cfg: cfg, send: proBing, most: seriesMost}
+	return &Pinger{cfg: cfg, send: proBing, most: seriesMost, anew: make(chan struct{}, 1)}
 }
 
 // Run pings until ctx is done and then returns nil, after all its goroutines
@@ -104,7 +117,7 @@ func (p *Pinger) Run(ctx context.Context) error {
 		if p.n.Load() != before {
 			pause.reset()
 		}
-		if !sleep(ctx, pause.next()) {
+		if !p.backOff(ctx, pause.next()) {
 			return nil
 		}
 	}
@@ -124,6 +137,14 @@ func (p *Pinger) try(ctx context.Context, addr *netip.Addr) error {
 		a = *addr
 	}
 	for {
+		if err := p.await(ctx); err != nil {
+			return err
+		}
+		if p.cfg.Follow != nil {
+			if f := p.cfg.Follow(); f.IsValid() {
+				a = f.Unmap()
+			}
+		}
 		if a != *addr {
 			*addr = a
 			p.emit(Event{Kind: Resolved, At: p.cfg.Now(), Addr: a})
@@ -145,7 +166,7 @@ func (p *Pinger) try(ctx context.Context, addr *netip.Addr) error {
 
 // start begins a series in goroutines of its own.
 func (p *Pinger) start(ctx context.Context, a netip.Addr) (*run, error) {
-	id, err := p.cfg.IDs.take()
+	id, err := p.takeID(a)
 	if err != nil {
 		return nil, err
 	}
@@ -190,13 +211,15 @@ func (p *Pinger) watch(ctx context.Context, r *run) (netip.Addr, error) {
 		case err := <-r.stopped:
 			time.AfterFunc(drainFor, r.cancel)
 			return next, err
+		case <-p.anew:
+			r.leave.Store(true) // with the next beat
 		case a := <-found:
 			if a != r.addr {
 				next = a
 				r.leave.Store(true) // with the next beat
 			}
 		case <-look.C:
-			if _, ok := fixed(p.cfg.Target); !ok && p.cfg.Now().Sub(flow.Time(r.heard.Load())) >= silentFor {
+			if _, ok := fixed(p.cfg.Target); !ok && p.cfg.Follow == nil && p.cfg.Now().Sub(flow.Time(r.heard.Load())) >= silentFor {
 				p.lookAgain(ctx, r.addr, found)
 			}
 		}

@@ -480,7 +480,7 @@ func TestIDs(t *testing.T) {
 	var ids IDs
 	seen := map[uint16]bool{}
 	for range 20_000 {
-		id, err := ids.take()
+		id, err := ids.take(nil)
 		if err != nil || id == 0 || seen[id] {
 			t.Fatalf("took %d, %v", id, err)
 		}
@@ -497,7 +497,7 @@ func TestIDs(t *testing.T) {
 		resting[id] = true
 	}
 	for n := 0; ; n++ {
-		id, err := ids.take()
+		id, err := ids.take(nil)
 		if err != nil {
 			if !errors.Is(err, errNoID) || n < 30_000 {
 				t.Errorf("after %d: %v", n, err)

@@ -2,12 +2,15 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"time"
 )
+
+var errNoAddress = errors.New("no address yet")
 
 // lookupTimeout bounds one name lookup.
 const lookupTimeout = 5 * time.Second
@@ -30,6 +33,12 @@ func fixed(t Target) (netip.Addr, bool) {
 func (p *Pinger) resolve(ctx context.Context, old netip.Addr) (netip.Addr, error) {
 	if a, ok := fixed(p.cfg.Target); ok {
 		return a, nil
+	}
+	if p.cfg.Follow != nil {
+		if a := p.cfg.Follow(); a.IsValid() {
+			return a.Unmap(), nil
+		}
+		return netip.Addr{}, errNoAddress
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()

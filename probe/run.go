@@ -85,6 +85,9 @@ func (r *run) failed(err error) bool {
 		r.told = now
 		r.p.trouble(err)
 	}
+	if r.leave.Load() {
+		return r.stop(nil)
+	}
 	if now.Sub(r.failing) >= giveUpAfter && !transient(err) {
 		return r.stop(err)
 	}

@@ -22,7 +22,19 @@ type Target struct {
 	// Captured says that the route to it leaves by a captured NIC, so the rings
 	// see its echoes. If not, RTT is monotonic user time, and that is said.
 	Captured bool
-	Trouble  string // why it is not being measured now ("no such host", "network is unreachable"), or ""
+	// Group is the ID of the first target of the same host where each member of a
+	// bond has a ping of its own, else 0. Member is the NIC by which its echoes are
+	// meant to leave, 0 = left to chance. CannotSteer says why a host behind a bond
+	// has only one ping, "" where nothing was to be chosen.
+	Group       TargetID
+	Member      flow.LinkID
+	CannotSteer string
+	Trouble     string // why it is not being measured now ("no such host", "network is unreachable"), or ""
+}
+
+// SameHost reports whether t and o are pings of one host, by different members.
+func (t *Target) SameHost(o *Target) bool {
+	return t.ID == o.ID || t.Group != 0 && t.Group == o.Group
 }
 
 // State says what became of an echo.

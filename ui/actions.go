@@ -225,13 +225,17 @@ func (m *model) nextTarget() {
 		m.say("nothing is pinged")
 		return
 	}
-	pings := m.v.Frame.Pings
+	hosts := m.v.Hosts()
 	what := "pinging"
-	if len(pings) == 1 {
+	if hosts == 1 {
 		what = "the only ping target:"
 	}
-	m.v.Target = (m.v.Target + 1) % len(pings)
-	p := &pings[m.v.Target].Target
+	m.v.Target = (m.v.Target + 1) % hosts
+	p := &m.v.Shown().Target
+	if p.CannotSteer != "" {
+		m.say("%s %s (%s; cannot steer: %s)", what, p.Name, p.Reason, p.CannotSteer)
+		return
+	}
 	m.say("%s %s (%s)", what, p.Name, p.Reason)
 }
 

@@ -202,6 +202,7 @@ func (j *judge) all() {
 		in := j.said.Incidents[i]
 		j.verdict(in)
 		j.when(in)
+		j.guilty(in)
 		j.bytes(in)
 		j.classes(in)
 	}
@@ -271,6 +272,17 @@ func (j *judge) when(in *incident.Incident) {
 	passed := in.Trigger.Sent.Add(Threshold)
 	if !slices.ContainsFunc(j.said.Spikes, func(at time.Time) bool { return at.Sub(passed).Abs() <= tolerance }) {
 		j.failf("no spike event within %v of the threshold being passed; they came at %v", tolerance, since(passed, j.said.Spikes))
+	}
+}
+
+// guilty: the members by which the guilty echo left and its answer came are those
+// on which tcpdump saw them.
+func (j *judge) guilty(in *incident.Incident) {
+	out, back := j.t.Ways(in.Trigger.Seq, in.Trigger.Sent)
+	for _, w := range []struct{ what, said, truth string }{{"left", in.Trigger.Member, out}, {"came back", in.Trigger.ReplyMember, back}} {
+		if w.said != "" && w.truth != "" && w.said != w.truth {
+			j.failf("the guilty echo %d %s by %s, tcpdump saw it on %s", in.Trigger.Seq, w.what, w.said, w.truth)
+		}
 	}
 }
 

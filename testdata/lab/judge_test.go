@@ -94,6 +94,13 @@ func TestJudge(t *testing.T) {
 		{"culprit's class", func(_ *judge, in *incident.Incident) { in.Flows.Rx[0].Class = "unknown" }, "class unknown"},
 		{"share", func(_ *judge, in *incident.Incident) { s := 0.88; in.Classes[0].Rx.Share = &s }, "storage has 0.880"},
 		{"coverage", func(_ *judge, in *incident.Incident) { c := 0.98; in.Links[1].Coverage = &c }, "coverage"},
+		{"the guilty echo's member", func(_ *judge, in *incident.Incident) { in.Trigger.Seq, in.Trigger.Member = 1, "eth1" }, "left by eth1, tcpdump saw it on eth0"},
+		{"its answer's member", func(_ *judge, in *incident.Incident) {
+			in.Trigger.Seq, in.Trigger.Member, in.Trigger.ReplyMember = 1, "eth0", "eth1"
+		}, "came back by eth1, tcpdump saw it on eth0"},
+		{"both right", func(_ *judge, in *incident.Incident) {
+			in.Trigger.Seq, in.Trigger.Member, in.Trigger.ReplyMember = 1, "eth0", "eth0"
+		}, ""},
 		{"standard error", func(j *judge, _ *incident.Incident) { j.said.Stderr = "panic" }, "panic"},
 		{"link events", func(j *judge, _ *incident.Incident) { j.s.Events = []string{"$MEMBER down"} }, "eth0 down"},
 	} {

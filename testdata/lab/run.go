@@ -28,10 +28,11 @@ type Record struct {
 	MACs       []string  // of this host and its VMs on the members: what they send is tx
 }
 
-// OwnEcho is one ping of spiketop's.
+// OwnEcho is one series of spiketop's pings: there is one for each member, and a
+// new one whenever the bond changes.
 type OwnEcho struct {
 	ID     uint16
-	Member string // that request and reply take
+	Member string // that request and reply take while both members are usable
 }
 
 // Burst is a line of senders.jsonl: what a sender itself knows.

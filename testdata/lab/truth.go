@@ -197,6 +197,34 @@ func (t *Truth) OwnEchoes() []Echo {
 	return pair(all, func(p netlab.Packet) bool { return own[p.ID] })
 }
 
+// Ways are the members on which tcpdump saw spiketop's own echo with this sequence
+// number that was sent within 25 ms of a time, and its answer; "" = not seen. The
+// echoes of two members with the same number are sent 50 ms apart.
+func (t *Truth) Ways(seq uint16, sent time.Time) (out, back string) {
+	var id uint16
+	near := 25 * time.Millisecond
+	for _, e := range t.Own {
+		for _, m := range Members {
+			for _, p := range t.Frames[m] {
+				if d := p.At.Sub(sent).Abs(); p.Proto == 1 && p.Type == 8 && p.ID == e.ID && p.Seq == seq && d <= near {
+					out, id, near = m, p.ID, d
+				}
+			}
+		}
+	}
+	if out == "" {
+		return "", ""
+	}
+	for _, m := range Members {
+		for _, p := range t.Frames[m] {
+			if p.Proto == 1 && p.Type == 0 && p.ID == id && p.Seq == seq && p.At.After(sent) && p.At.Sub(sent) < 10*time.Second {
+				back = m
+			}
+		}
+	}
+	return out, back
+}
+
 // VMEchoes pairs the echoes that vm_a's vif saw, whoever asked.
 func (t *Truth) VMEchoes() []Echo {
 	return pair(t.VIF, func(netlab.Packet) bool { return true })

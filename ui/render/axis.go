@@ -8,11 +8,14 @@ import (
 )
 
 // decades returns the axis: 10^lo to 10^hi nanoseconds, whole decades.
-func decades(s *strip, target, rows int) (lo, hi int) {
+func decades(s *strip, h host, rows int) (lo, hi int) {
 	least, most := math.Inf(1), 0.0
 	for i := range s.cells {
-		if target < len(s.cells[i].Pings) {
-			if w := float64(s.cells[i].Pings[target].Worst); w > 0 {
+		for _, p := range h {
+			if p >= len(s.cells[i].Pings) {
+				continue
+			}
+			if w := float64(s.cells[i].Pings[p].Worst); w > 0 {
 				least, most = min(least, w), max(most, w)
 			}
 		}
@@ -39,20 +42,21 @@ func decadeName(e int) string {
 
 var blocks = [...]rune{' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'}
 
-// drawAxis draws the RTT of the shown target on a logarithmic axis.
+// drawAxis draws the RTT of the shown target, the worst of its members' pings, on
+// a logarithmic axis.
 func drawAxis(c *Canvas, r rect, s *strip, v *View) {
-	target := v.target()
+	h, _, _ := v.shown()
 	if r.h < 1 {
 		return
 	}
-	if target < 0 {
+	if h == nil {
 		for y := range r.h {
 			c.Rune(r.x+s.margin-1, r.y+y, '│', Style{Fg: Faint})
 		}
 		c.Fit(r.x+s.margin+1, r.y, r.w-s.margin-2, "no ping target: spikes cannot be seen; --ping HOST names one", Style{Fg: Faint})
 		return
 	}
-	lo, hi := decades(s, target, r.h)
+	lo, hi := decades(s, h, r.h)
 	per := float64(r.h) / float64(hi-lo) // rows of a decade
 	for y := range r.h {
 		c.Rune(r.x+s.margin-1, r.y+y, '│', Style{Fg: Faint})
@@ -69,9 +73,8 @@ func drawAxis(c *Canvas, r rect, s *strip, v *View) {
 		c.Rune(r.x+s.margin-1, y, '┤', Style{Fg: Faint})
 	}
 	for i := range s.cells {
-		if target < len(s.cells[i].Pings) {
-			drawPing(c, s.x+i, r, &s.cells[i].Pings[target], lo, per)
-		}
+		p := h.cell(&s.cells[i])
+		drawPing(c, s.x+i, r, &p, lo, per)
 	}
 }
 

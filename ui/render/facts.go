@@ -30,7 +30,7 @@ func (v *View) snapshotTail(in *incident.Incident, r rect) [][]span {
 			tail = append(tail, hiddenSpans(in))
 		}
 		for i := range in.Pings {
-			tail = append(tail, pingSpans(&in.Pings[i]))
+			tail = append(tail, pingSpans(in, i))
 		}
 	}
 	switch {
@@ -121,12 +121,22 @@ func nicSpans(n *incident.NICPart) []span {
 	return spans
 }
 
-func pingSpans(p *incident.PingPart) []span {
+func pingSpans(in *incident.Incident, i int) []span {
+	p, via, one := &in.Pings[i], "", ""
+	for j := range in.Pings { // the member, where the host has a ping by each
+		if o := &in.Pings[j]; j != i && o.Target == p.Target && p.Member != "" {
+			via = " via " + incident.Clean(p.Member)
+		}
+	}
+	if p.CannotSteer != "" {
+		one = "   cannot steer: " + incident.CleanMax(p.CannotSteer, 120)
+	}
 	lost := Style{}
 	if p.Lost > 0 {
 		lost = Style{Fg: Alarm, Bold: true}
 	}
-	return []span{{"ping   ", Style{Fg: Faint}, 0}, {incident.Clean(p.Target), Style{Bold: true}, 0},
+	return []span{{"ping   ", Style{Fg: Faint}, 0}, {incident.Clean(p.Target) + via, Style{Bold: true}, 0},
 		{"  highest " + msOf(p.RTTMax), Style{}, 0}, {"  usual " + msOf(p.Baseline), Style{}, 0},
-		{fmt.Sprintf("  sent %d", p.Sent), Style{}, 1}, {fmt.Sprintf("  lost %d", p.Lost), lost, 0}, {fmt.Sprintf("  unknown %d", p.Unknown), Style{}, 2}}
+		{fmt.Sprintf("  sent %d", p.Sent), Style{}, 1}, {fmt.Sprintf("  lost %d", p.Lost), lost, 0}, {fmt.Sprintf("  unknown %d", p.Unknown), Style{}, 2},
+		{one, Style{Fg: Faint}, 4}}
 }

@@ -6,43 +6,48 @@ import (
 	"spiketop/incident"
 )
 
-// target is the index of the ping view that is shown, -1 if there is none.
+// target is the index of the first ping view of the host that is shown, -1 if
+// there is none.
 func (v *View) target() int {
-	n := len(v.Frame.Pings)
-	if n == 0 {
-		return -1
+	if h, _, _ := v.shown(); h != nil {
+		return h[0]
 	}
-	return ((v.Target % n) + n) % n
+	return -1
 }
 
 func (v *View) stripTitle() []span {
-	shown := v.target()
+	shown, at, of := v.shown()
 	spans := []span{{"ping", Style{Fg: Strong, Bold: true}, 0}}
-	if shown < 0 {
+	if of == 0 {
 		return append(spans, span{" ── nothing is pinged", Style{Fg: Marked}, 0})
 	}
-	pings := v.Frame.Pings
-	p := &pings[shown]
+	p := &v.Frame.Pings[shown[0]]
 	spans = append(spans, span{" ── " + targetName(p), Style{Bold: true}, 0})
-	if len(pings) > 1 {
-		spans = append(spans, span{fmt.Sprintf(" (%d/%d)", shown+1, len(pings)), Style{}, 4})
+	if of > 1 {
+		spans = append(spans, span{fmt.Sprintf(" (%d/%d)", at+1, of), Style{}, 4})
 	}
-	if p.Member != "" {
-		spans = append(spans, span{" via " + incident.Clean(p.Member), Style{}, 5})
-	}
-	if p.Target.Trouble != "" {
-		spans = append(spans, span{"  " + incident.Clean(p.Target.Trouble), Style{Fg: Alarm, Bold: true}, 0})
-	} else {
-		spans = append(spans, pingFigures(p)...)
+	switch {
+	case len(shown) > 1:
+		spans = append(spans, v.memberFigures(shown)...)
+	default:
+		if p.Member != "" {
+			spans = append(spans, span{" via " + incident.Clean(p.Member), Style{}, 5})
+		}
+		if p.Target.Trouble != "" {
+			spans = append(spans, span{"  " + incident.Clean(p.Target.Trouble), Style{Fg: Alarm, Bold: true}, 0})
+		} else {
+			spans = append(spans, pingFigures(p)...)
+		}
 	}
 	if !p.Target.Captured {
 		spans = append(spans, span{" · not by a captured NIC", Style{Fg: Marked}, 3})
 	}
-	for i := range pings {
-		if i != shown {
-			spans = append(spans, otherTarget(&pings[i])...)
+	for i, h := range v.hosts() {
+		if i != at {
+			spans = append(spans, v.otherHost(h)...)
 		}
 	}
+	spans = append(spans, cannotSteer(p)...)
 	if p.Target.Reason != "" {
 		spans = append(spans, span{"   " + incident.Clean(p.Target.Reason), Style{Fg: Faint}, 8})
 	}

@@ -268,7 +268,7 @@ func TestStripShowsTheNewestAtTheRight(t *testing.T) {
 	f.Strips = []incident.Strip{s}
 	v := &View{Frame: f, Zoom: 2}
 	c := NewCanvas(80, 24)
-	drawStrip(c, rect{0, 0, 80, stripHeight(24, 0)}, v)
+	drawStrip(c, rect{0, 0, 80, stripHeight(24, 0, 0)}, v)
 	lines := strings.Split(c.String(), "\n")
 	for y, want := range map[int]string{1: "x│", 2: "    │", 3: "▁▁▁ │", 4: "#7▲│"} {
 		if !strings.HasSuffix(lines[y], want) {

@@ -30,7 +30,7 @@ func Draw(c *Canvas, v *View) Layout {
 		below += n
 		drawNotes(c, c.H-below, n, v)
 	}
-	strip := stripHeight(c.H, len(v.Frame.Links))
+	strip := stripHeight(c.H, len(v.Frame.Links), len(v.members()))
 	drawStrip(c, rect{0, c.H - below - strip, c.W, strip}, v)
 	upper := rect{0, 1, c.W, c.H - below - strip - 1}
 	var l Layout

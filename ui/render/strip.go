@@ -39,9 +39,9 @@ func stripRows(h, links int) (axis, loads int) {
 	return axis, loads
 }
 
-func stripHeight(h, links int) int {
+func stripHeight(h, links, members int) int {
 	axis, loads := stripRows(h, links)
-	return axis + loads + 3
+	return axis + loads + memberRows(h, members) + 3
 }
 
 // strip is the part of a Strip that is drawn: one column a cell, the newest at
@@ -70,11 +70,15 @@ func (v *View) strip(x, w int) strip {
 	return s
 }
 
-// drawStrip draws the ping strip with the members' load on the same time axis.
+// drawStrip draws the ping strip, with a line for each member's ping and load on
+// the same time axis.
 func drawStrip(c *Canvas, r rect, v *View) {
 	axisRows, loads := stripRows(c.H, len(v.Frame.Links))
+	members := v.members()
+	members = members[:memberRows(c.H, len(members))]
 	if v.NoTrailing {
-		axisRows, loads = r.h-3-len(v.Frame.Links), len(v.Frame.Links)
+		members = v.members()
+		axisRows, loads = r.h-3-len(v.Frame.Links)-len(members), len(v.Frame.Links)
 	}
 	in := r.inside()
 	margin := stripMargin(r.w)
@@ -83,6 +87,12 @@ func drawStrip(c *Canvas, r rect, v *View) {
 	box(c, r, Style{Fg: Faint}, v.stripTitle(), v.stripFooter(&s))
 	drawAxis(c, rect{in.x, in.y, in.w, axisRows}, &s, v)
 	y := in.y + axisRows
+	shown, _, _ := v.shown()
+	lo, hi := decades(&s, shown, axisRows)
+	for _, i := range members {
+		drawMember(c, in.x, y, i, lo, hi, &s, v)
+		y++
+	}
 	for _, i := range v.loadLinks(loads) {
 		drawLoad(c, in.x, y, i, &s, v)
 		y++

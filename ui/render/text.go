@@ -72,7 +72,7 @@ func stripText(v *View, width int) *Canvas {
 		return nil
 	}
 	const axis = 4
-	h := axis + len(v.Frame.Links) + 3
+	h := axis + len(v.members()) + len(v.Frame.Links) + 3
 	c := NewCanvas(width, h)
 	drawStrip(c, rect{0, 0, width, h}, v)
 	return c

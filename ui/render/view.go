@@ -67,7 +67,7 @@ type View struct {
 	Pane   int // selected pane; taken modulo their number
 	Scroll int // first row of the selected pane
 	Zoom   int // index of incident.Zooms, -1 = by the width
-	Target int // ping target of the strip; taken modulo their number
+	Target int // ping target of the strip, a host counts once; taken modulo their number
 
 	Filter     string  // as typed, "" = none
 	Match      Matcher // Filter parsed, or nil
@@ -155,8 +155,8 @@ func (v *View) in(t time.Time) time.Time {
 // SelectTarget shows the ping target of that name or address in the strip, if
 // the newest frame has it.
 func (v *View) SelectTarget(name string) {
-	for i := range v.Frame.Pings {
-		if p := &v.Frame.Pings[i]; p.Target.Name == name || p.Target.Addr.String() == name {
+	for i, h := range v.hosts() {
+		if p := &v.Frame.Pings[h[0]]; p.Target.Name == name || p.Target.Addr.String() == name {
 			v.Target = i
 			return
 		}

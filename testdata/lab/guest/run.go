@@ -71,6 +71,7 @@ func (n *network) observe(program string, job lab.Job, dir string, rec *lab.Reco
 		return err
 	}
 	defer s.end()
+	defer func() { rec.Own = ownSince(dir, s.began) }() // a series may have begun anew under another id
 	time.Sleep(time.Until(s.began.Add(warmUp)))
 	awaitCalm(dir)
 	rec.Begin = time.Now()
@@ -134,7 +135,8 @@ type spiketop struct {
 }
 
 // startOnMember starts it, and again until one of its pings takes the run's
-// member: it draws its echo id by chance.
+// member. With a ping for each member the first start does; where it cannot steer
+// it draws its echo id by chance.
 func startOnMember(program string, job lab.Job, dir string, rec *lab.Record) (*spiketop, error) {
 	for range 12 {
 		s, err := start(program, job, dir)
@@ -186,19 +188,25 @@ func (s *spiketop) incidents() int {
 }
 
 // ownEchoes are the pings that tcpdump has seen since a time; it waits for the
-// first, and then a little for others.
+// first, and then a little for others: there is one for each member.
 func ownEchoes(dir string, since time.Time, patience time.Duration) (out []lab.OwnEcho) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		packets, _ := netlab.ReadPcap(filepath.Join(dir, "icmp.pcap"))
 		had := len(out)
-		for _, p := range packets {
-			known := slices.ContainsFunc(out, func(e lab.OwnEcho) bool { return e.ID == p.ID })
-			if !known && p.At.After(since) {
-				out = append(out, lab.OwnEcho{ID: p.ID, Member: lab.Members[lab.EchoIndex(p.Src.Addr(), p.Dst.Addr(), p.ID)]})
-			}
-		}
-		if had == 0 && len(out) > 0 {
+		if out = ownSince(dir, since); had == 0 && len(out) > 0 {
 			deadline = time.Now().Add(700 * time.Millisecond)
+		}
+	}
+	return out
+}
+
+// ownSince are the pings that tcpdump has seen since a time, by their ids, with
+// the member that the hash of two members gives them.
+func ownSince(dir string, since time.Time) (out []lab.OwnEcho) {
+	packets, _ := netlab.ReadPcap(filepath.Join(dir, "icmp.pcap"))
+	for _, p := range packets {
+		known := slices.ContainsFunc(out, func(e lab.OwnEcho) bool { return e.ID == p.ID })
+		if !known && p.At.After(since) {
+			out = append(out, lab.OwnEcho{ID: p.ID, Member: lab.Members[lab.EchoIndex(p.Src.Addr(), p.Dst.Addr(), p.ID)]})
 		}
 	}
 	return out
