@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -118,13 +119,27 @@ func (w *watch) answered(a socket.Answer) {
 	for _, m := range a.Missing {
 		w.s.say(fmt.Sprintf("%s: %s; %s", m.What, m.Detail, m.Remedy))
 	}
-	if a.Err != nil && len(a.Missing) == 0 { // else it is what was missed
-		w.socketTrouble = w.s.sayOnce(w.socketTrouble, a.Err)
-	}
+	w.sayUnanswered(a)
 	w.newOwners(a)
 	for len(w.asking.freezes) > 0 && w.asking.freezes[0].id <= a.ID {
 		w.mon.TCPInfo(w.asking.freezes[0].incident, capture.Now(), a.TCPInfo)
 		w.asking.freezes = w.asking.freezes[1:]
+	}
+}
+
+// sayUnanswered says when questions have failed for a while, and when they are
+// answered again. What is refused for good is in Answer.Missing, once.
+func (w *watch) sayUnanswered(a socket.Answer) {
+	switch {
+	case a.Refused, errors.Is(a.Err, context.Canceled):
+	case a.Err != nil && w.socketSpell.failed(a.At):
+		why := a.Err.Error()
+		if errors.Is(a.Err, context.DeadlineExceeded) {
+			why = "this host is too busy to find them in time"
+		}
+		w.s.say("processes of flows and TCP_INFO are not known now: " + why)
+	case a.Err == nil && (a.Owners != nil || a.Listeners != nil) && w.socketSpell.worked():
+		w.s.say("processes of flows and TCP_INFO are known again")
 	}
 }
 

@@ -51,7 +51,7 @@ type watch struct {
 	trouble                             string                    // why the last one failed
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
 	asking                              asking
-	socketTrouble                       string                    // said last
+	socketSpell                         spell                     // of questions that were not answered
 	lastLook                            *host.Look                // the newest of the vifs
 	drained                             map[flow.LinkID]flow.Time // each link's watermark
 }

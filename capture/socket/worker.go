@@ -31,6 +31,7 @@ type Answer struct {
 	Listeners []Listener // nil if not asked for
 	Missing   []Finding  // what is missing for good and was not said in an earlier answer
 	Err       error      // why something is missing this time
+	Refused   bool       // Err will be the same the next time: Missing has said it
 }
 
 // Answer answers one request, now. It takes as long as Options.Limit says for
@@ -52,6 +53,7 @@ func (o *Owners) Answer(ctx context.Context, r Request) Answer {
 		a.Pending += pending
 	}
 	a.Err = errors.Join(errs[:]...)
+	a.Refused = a.Err != nil && refused(a.Err)
 	a.Missing = o.news(a.Err)
 	a.Took = time.Since(a.At)
 	return a
