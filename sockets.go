@@ -147,7 +147,7 @@ func (w *watch) sayUnanswered(a socket.Answer) {
 func (w *watch) newOwners(a socket.Answer) {
 	next := *w.world
 	if a.Owners != nil {
-		next.Owners = a.Owners
+		next.Owners = w.owned.add(a.At, a.Owners)
 	}
 	if a.Listeners != nil {
 		next.Listeners = make(map[flow.Socket]flow.Owner, len(a.Listeners))
@@ -155,12 +155,14 @@ func (w *watch) newOwners(a socket.Answer) {
 			next.Listeners[l.Socket] = l.Owner
 		}
 	}
+	owners := !maps.Equal(next.Owners, w.world.Owners)
 	switch {
-	case !maps.Equal(next.Listeners, w.world.Listeners):
+	case !maps.Equal(next.Listeners, w.world.Listeners), a.Listeners != nil && (owners || w.unclassed):
 		w.setWorld(&next)
-	case !maps.Equal(next.Owners, w.world.Owners):
-		// The tables need not ask about every flow again: what they know by class is
-		// what has no row, and nobody asks for the owners of that.
+	case owners:
+		// The tables need not ask about every flow again each time: what they know by
+		// class is what has no row. With the next look at who listens is soon enough.
+		w.unclassed = true
 		next.Generation++
 		w.world = next.Index()
 		w.mon.SetWorld(capture.Now(), w.world)

@@ -3,7 +3,9 @@ package socket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -107,8 +109,23 @@ func (o *Owners) Run(ctx context.Context, in <-chan Request, out chan<- Answer) 
 func serve(ctx context.Context, in <-chan Request, out chan<- Answer, worker func(<-chan Request, chan<- Answer)) {
 	work, done := make(chan Request), make(chan Answer, 1)
 	ended := make(chan struct{})
-	go func() { defer close(ended); worker(work, done) }()
-	defer func() { close(work); <-ended }()
+	var broken any
+	go func() {
+		defer close(ended)
+		defer func() {
+			if v := recover(); v != nil {
+				broken = fmt.Sprintf("%v\n\nin the socket worker:\n%s", v, debug.Stack())
+			}
+		}()
+		worker(work, done)
+	}()
+	defer func() {
+		close(work)
+		<-ended
+		if broken != nil {
+			panic(broken) // where the caller can see to its terminal first
+		}
+	}()
 
 	var next *Request // not begun
 	var ready *Answer // not taken
@@ -126,6 +143,8 @@ func serve(ctx context.Context, in <-chan Request, out chan<- Answer, worker fun
 		}
 		select {
 		case <-ctx.Done():
+			return
+		case <-ended:
 			return
 		case got, ok := <-in:
 			if !ok {
