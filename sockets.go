@@ -117,12 +117,17 @@ func (w *watch) sendAsked() {
 // answered takes what the socket worker has found.
 func (w *watch) answered(a socket.Answer) {
 	for _, m := range a.Missing {
-		w.s.say(fmt.Sprintf("%s: %s; %s", m.What, m.Detail, m.Remedy))
+		text := m.What + ": " + m.Detail
+		if m.Remedy != "" {
+			text += "; " + m.Remedy
+		}
+		w.s.say(text)
 	}
 	w.sayUnanswered(a)
 	w.newOwners(a)
+	asked := capture.Now().Add(-time.Since(a.At)) // TCP_INFO comes first in an answer
 	for len(w.asking.freezes) > 0 && w.asking.freezes[0].id <= a.ID {
-		w.mon.TCPInfo(w.asking.freezes[0].incident, capture.Now(), a.TCPInfo)
+		w.mon.TCPInfo(w.asking.freezes[0].incident, asked, a.TCPInfo)
 		w.asking.freezes = w.asking.freezes[1:]
 	}
 }

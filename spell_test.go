@@ -60,6 +60,7 @@ func TestUnansweredSockets(t *testing.T) {
 		{"refused for good is said as missing, once", []socket.Answer{{Err: unix.EPERM, Refused: true, Missing: []socket.Finding{{What: "sockets", Detail: "no", Remedy: "root"}}},
 			{Err: unix.EPERM, Refused: true}, {Err: unix.EPERM, Refused: true}, {Err: unix.EPERM, Refused: true}, {Err: unix.EPERM, Refused: true}, {Err: unix.EPERM, Refused: true}},
 			"spiketop: sockets: no; root\n"},
+		{"missing without a remedy", []socket.Answer{{Err: unix.EINVAL, Refused: true, Missing: []socket.Finding{{What: "sockets", Detail: "no"}}}}, "spiketop: sockets: no\n"},
 		{"the end", []socket.Answer{{Err: context.Canceled}, {Err: context.Canceled}, {Err: context.Canceled}, {Err: context.Canceled}, {Err: context.Canceled}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
