@@ -24,23 +24,11 @@ func TestPlainNetRaw(t *testing.T) {
 	peer.IP("addr add 10.1.16.55/24 dev p0")
 	ns.IP("tuntap add 023471 mode tap") // a VM's, that nobody runs
 	const nobody = 65534
-	dir, err := os.MkdirTemp("", "spiketop-nobody-") // below t.TempDir nobody may not go
-	if err != nil {
+	file, dir := publicCopy(t), t.TempDir()
+	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	program, err := os.ReadFile(binary(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "spiketop")
-	for _, err := range []error{os.WriteFile(file, program, 0o755), os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "incidents"), 0o700),
-		os.Chown(filepath.Join(dir, "incidents"), nobody, nobody)} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	log := filepath.Join(dir, "incidents", "log")
+	log := filepath.Join(dir, "log")
 	cmd := ns.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+net_raw", "--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw",
 		file, "headless", "--ping", "10.1.16.55", "--incidents", filepath.Join(dir, "incidents"), "--json-log", log, "eth0")
 	var stderr bytes.Buffer

@@ -15,6 +15,7 @@ import (
 // TestSecondSignal: the first signal waits until what is open is sealed; where
 // that can never be, as behind a pipe that nobody reads, a second one ends it.
 func TestSecondSignal(t *testing.T) {
+	catchHangups(t)
 	ns, peer := netlab.NewNS(t, "stuck"), netlab.NewNS(t, "stuckpeer")
 	netlab.Veth(t, ns, "eth0", peer, "p0")
 	dir := t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -70,9 +71,18 @@ func awaitText(t *testing.T, file, want string) {
 	t.Fatalf("%s has not %q:\n%s", file, want, text)
 }
 
+// catchHangups keeps SIGHUP from being ignored by children: under nohup they would
+// inherit that; exec gives one that is caught its default again.
+func catchHangups(t *testing.T) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
+}
+
 // TestTerminalGone: who loses the terminal it was started from ends, sealed and
 // with status 0, with a screen and without one.
 func TestTerminalGone(t *testing.T) {
+	catchHangups(t)
 	ns, peer := netlab.NewNS(t, "gone"), netlab.NewNS(t, "gonepeer")
 	netlab.Veth(t, ns, "eth0", peer, "p0")
 	for _, mode := range []string{"headless", "live"} {
