@@ -44,9 +44,17 @@ func checkGuests(h *doctorHost) (list []finding) {
 		if r.Detail != "" {
 			found = r.Detail
 		}
-		list = append(list, finding{What: r.Source, State: states[r.Status], Found: found, Remedy: r.Remedy})
+		list = append(list, finding{What: whatOfSource(r.Source), State: states[r.Status], Found: found, Remedy: r.Remedy})
 	}
 	return list
+}
+
+// whatOfSource says what a source is for: "fdinfo" alone tells a person nothing.
+func whatOfSource(source string) string {
+	if source == "libvirt disks" {
+		return "disks of VMs, by libvirt"
+	}
+	return "vifs, by " + source
 }
 
 // checkProcesses says whether owners of sockets can be found.

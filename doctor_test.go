@@ -143,7 +143,7 @@ func TestDoctorFindings(t *testing.T) {
 			h.guests = func() ([]host.SourceReport, error) {
 				return []host.SourceReport{{Source: "libvirt", Status: host.NotPermitted, Detail: "polkit", Remedy: "join the group libvirt"}}, nil
 			}
-		}, "libvirt", missing, "polkit", "group libvirt"},
+		}, "vifs, by libvirt", missing, "polkit", "group libvirt"},
 		{"no vifs to be read", func(_ *testing.T, h *doctorHost) {
 			h.guests = func() ([]host.SourceReport, error) { return nil, unix.EPERM }
 		}, "vifs", unclear, "not permitted", ""},
@@ -175,7 +175,7 @@ func TestDoctorFindings(t *testing.T) {
 			h.guests = func() ([]host.SourceReport, error) {
 				return []host.SourceReport{{Source: "ovs", Status: host.Found, Detail: "a\x1b[31m"}}, nil
 			}
-		}, "ovs", fine, "a\ufffd[31m", ""},
+		}, "vifs, by ovs", fine, "a\ufffd[31m", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -55,7 +56,7 @@ func TestReload(t *testing.T) {
 	}
 	contains("log", `"start"`)
 	for _, step := range []struct{ text, want string }{
-		{"storage:\n  - port: 94222\n", conf + `:2:11: port "94222": port "94222" is not in 1-65535: the rules stay as they were`},
+		{"storage:\n  - port: 94222\n", conf + `:2:11: port "94222": want a port of 1-65535, or a range of them as 6800-7568: the rules stay as they were`},
 		{"storage: [9422, 6800-7568]\nclasses: [{name: backup, letter: B, rules: [873]}]\n", "configuration read again from " + conf + ": rules: 3"},
 	} {
 		write(step.text)
@@ -63,6 +64,9 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		contains("stderr", step.want)
+		quoted, _ := json.Marshal(step.want)
+		contains("log", `"event":"note"`)
+		contains("log", strings.Trim(string(quoted), `"`)) // in a "text"
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	_ = cmd.Wait()

@@ -16,6 +16,10 @@ import (
 // TestUsage: what is wrong is one clear line, a hint where there is one, and the
 // right exit status; nothing of it needs rights or a network.
 func TestUsage(t *testing.T) {
+	badConfig := filepath.Join(t.TempDir(), "spiketop.yaml")
+	if err := os.WriteFile(badConfig, []byte("storage:\n  - 9422\n  - port: 94222\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name   string
 		args   []string
@@ -31,6 +35,8 @@ func TestUsage(t *testing.T) {
 		{"bad rule", []string{"--storage", "94222"}, exitUsage, `read --storage "94222"`},
 		{"process rule", []string{"--storage", "chunk server"}, exitUsage, `read --storage "chunk server"`},
 		{"no configuration", []string{"--config", "testdata/none.yaml"}, exitUsage, "read --config: open testdata/none.yaml: no such file"},
+		{"bad configuration", []string{"--config", badConfig}, exitUsage, badConfig + `:3:11: port "94222": want a port of 1-65535`},
+		{"bad configuration, headless", []string{"headless", "--config", badConfig}, exitUsage, badConfig + ":3:11: "},
 		{"bad speed", []string{"--link-speed", "eth0"}, exitUsage, "want NIC=RATE"},
 		{"bad scale", []string{"-m", "fast"}, exitUsage, `read -m "fast"`},
 		{"bad filter", []string{"--filter", "host and"}, exitUsage, "read --filter"},

@@ -49,7 +49,14 @@ func report(stderr io.Writer, err error) int {
 	return f.status
 }
 
-// oneLine makes foreign text fit one line of a terminal.
+// oneLine makes foreign text fit one line of a terminal; lines, as those of
+// joined errors, are parted by "; ".
 func oneLine(s string) string {
-	return incident.Clean(strings.Join(strings.Fields(s), " "))
+	var lines []string
+	for line := range strings.Lines(s) {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, strings.Join(words, " "))
+		}
+	}
+	return incident.Clean(strings.Join(lines, "; "))
 }

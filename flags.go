@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -182,7 +183,7 @@ func (r *rawFlags) checkRules(o *options) error {
 	for _, s := range r.storage {
 		rule, err := flow.ParseRule(flow.Storage, s)
 		if err != nil {
-			return usage("", "read --storage %q: %w", s, err)
+			return usage("", "read --storage %q: %w", s, errors.Unwrap(err)) // which has no second "storage rule"
 		}
 		o.storage = append(o.storage, rule)
 	}

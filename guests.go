@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"spiketop/capture"
@@ -146,13 +147,36 @@ func (s *session) sayOnce(said string, err error) string {
 	return err.Error()
 }
 
+// mostOfGuests bounds what is said of vifs: guests come and go for years.
+const mostOfGuests = 64
+
+// sayOfGuests says what is missing and what is strange, each once in this run.
+func (w *watch) sayOfGuests(l *host.Look) {
+	for _, line := range l.News(w.lastLook) {
+		switch n := len(w.saidOfGuests); {
+		case n > mostOfGuests || w.saidOfGuests[line]:
+			continue
+		case n == mostOfGuests:
+			w.s.say("more is strange about vifs than is said here: spiketop doctor lists it")
+		default:
+			w.s.say(line)
+		}
+		if w.saidOfGuests == nil {
+			w.saidOfGuests = map[string]bool{}
+		}
+		w.saidOfGuests[line] = true
+	}
+}
+
 // newGuests takes a new picture of the vifs: their names, and with their
 // addresses the class of every flow.
 func (w *watch) newGuests(l host.Look) {
-	for _, line := range l.News(w.lastLook) {
-		w.s.say(line)
-	}
+	w.sayOfGuests(&l)
+	same := w.lastLook != nil && reflect.DeepEqual(l.NICs, w.lastLook.NICs)
 	w.lastLook = &l
+	if same { // a source counts something else now: no flow is another's for that
+		return
+	}
 	next := *w.world
 	next.Guests = l.NICs
 	w.setWorld(&next)

@@ -33,6 +33,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)   // a second one ends what the first could not: a write that nobody takes
 	signal.Ignore(syscall.SIGPIPE) // a closed standard output is an error of the write: what is open is sealed first
 	cmd := rootCommand(ctx, stdout, stderr)
 	cmd.SetArgs(args)

@@ -24,8 +24,8 @@ import (
 func openSession(o *options, stderr io.Writer) (*session, error) {
 	tuneRuntime(memoryBudget)
 	s := &session{o: o, ev: &events{}, host: hostName(), readers: map[flow.LinkID]*capture.Reader{}, kept: map[flow.LinkID]*recorder.Memory{}, why: map[flow.LinkID]string{},
-		batches: make(chan *flow.Batch, 64), probes: make(chan probe.Event, 1024), updates: make(chan link.Update, 1),
-		counters: make(chan []flow.LinkCounters, 8), sampled: make(chan sampleList, 1), states: make(chan *link.State, 1), asks: make(chan ask, 4), configs: make(chan config, 1), said: make(chan string, 16)}
+		batches: make(chan *flow.Batch, 64), probes: make(chan probe.Event, 4096), updates: make(chan link.Update, 1),
+		counters: make(chan []flow.LinkCounters, 8), sampled: make(chan sampleList, 1), states: make(chan *link.State, 1), asks: make(chan ask, 4), configs: make(chan reread, 1), said: make(chan string, 16)}
 	for _, open := range []func() error{s.openLog, s.openLinks, s.openReaders, s.openStore} {
 		if err := open(); err != nil {
 			s.close()

@@ -52,37 +52,46 @@ func hasTerminal() bool {
 	return true
 }
 
-// reload reads the configuration again. A bad file changes nothing.
+// reread is what became of reading the configuration again.
+type reread struct {
+	config
+	err error // why it is refused
+}
+
+// reload reads the configuration again.
 func (s *session) reload() {
 	conf, err := readConfig(configPath(s.o.config, os.Getenv))
-	if err != nil {
-		s.say(fmt.Sprintf("%v: the rules stay as they were", err))
-		return
-	}
-	select {
-	case <-s.configs: // newest wins
-	default:
-	}
-	s.configs <- conf
+	newest(s.configs, reread{conf, err})
 }
 
 // newConfig takes a configuration that was read again: rules, classes and names
-// of vifs. Targets and speeds are those of the start.
-func (w *watch) newConfig(c config) {
-	w.conf = c
+// of vifs. Targets and speeds are those of the start. A bad file changes nothing.
+func (w *watch) newConfig(c reread) {
+	if c.err != nil {
+		w.tell(fmt.Sprintf("%v: the rules stay as they were", c.err))
+		return
+	}
+	w.conf = c.config
 	next := *w.world
 	next.Rules = slices.Concat(w.s.o.storage, c.rules)
+	if w.lastLook != nil {
+		next.Guests = w.lastLook.NICs // without the names of the old file
+	}
 	w.setWorld(&next)
 	from := c.path
 	if from == "" {
 		from = "no file"
 	}
-	text := fmt.Sprintf("configuration read again from %s: rules: %d", from, len(c.rules))
-	w.s.ev.emit(noteEvent{eventHead{"note", time.Now()}, text})
+	w.tell(fmt.Sprintf("configuration read again from %s: rules: %d", from, len(c.rules)))
+}
+
+// tell is [session.say] and a note event. The monitor's notes are events anyway.
+func (w *watch) tell(text string) {
 	if w.s.diagnostics == nil {
-		w.mon.Note(capture.Now(), text) // said is read by this goroutine: it could be full
+		w.mon.Note(capture.Now(), oneLine(text)) // said is read by this goroutine: it could be full
 		return
 	}
+	w.s.ev.emit(noteEvent{eventHead{"note", time.Now()}, oneLine(text)})
 	w.s.say(text)
 }
 

@@ -67,7 +67,7 @@ type session struct {
 	sampled  chan sampleList
 	states   chan *link.State
 	asks     chan ask
-	configs  chan config // read again, newest wins
+	configs  chan reread // newest wins
 	said     chan string // to be shown among the screen's notes
 
 	frames      chan *incident.Frame // newest wins; nil without a screen

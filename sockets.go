@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -116,15 +117,34 @@ func (w *watch) sendAsked() {
 // answered takes what the socket worker has found.
 func (w *watch) answered(a socket.Answer) {
 	for _, m := range a.Missing {
-		w.s.say(fmt.Sprintf("%s: %s; %s", m.What, m.Detail, m.Remedy))
+		text := m.What + ": " + m.Detail
+		if m.Remedy != "" {
+			text += "; " + m.Remedy
+		}
+		w.s.say(text)
 	}
-	if a.Err != nil && len(a.Missing) == 0 { // else it is what was missed
-		w.socketTrouble = w.s.sayOnce(w.socketTrouble, a.Err)
-	}
+	w.sayUnanswered(a)
 	w.newOwners(a)
+	asked := capture.Now().Add(-time.Since(a.At)) // TCP_INFO comes first in an answer
 	for len(w.asking.freezes) > 0 && w.asking.freezes[0].id <= a.ID {
-		w.mon.TCPInfo(w.asking.freezes[0].incident, capture.Now(), a.TCPInfo)
+		w.mon.TCPInfo(w.asking.freezes[0].incident, asked, a.TCPInfo)
 		w.asking.freezes = w.asking.freezes[1:]
+	}
+}
+
+// sayUnanswered says when questions have failed for a while, and when they are
+// answered again. What is refused for good is in Answer.Missing, once.
+func (w *watch) sayUnanswered(a socket.Answer) {
+	switch {
+	case a.Refused, errors.Is(a.Err, context.Canceled):
+	case a.Err != nil && w.socketSpell.failed(a.At):
+		why := a.Err.Error()
+		if errors.Is(a.Err, context.DeadlineExceeded) {
+			why = "this host is too busy to find them in time"
+		}
+		w.s.say("processes of flows and TCP_INFO are not known now: " + why)
+	case a.Err == nil && (a.Owners != nil || a.Listeners != nil) && w.socketSpell.worked():
+		w.s.say("processes of flows and TCP_INFO are known again")
 	}
 }
 
@@ -132,7 +152,7 @@ func (w *watch) answered(a socket.Answer) {
 func (w *watch) newOwners(a socket.Answer) {
 	next := *w.world
 	if a.Owners != nil {
-		next.Owners = a.Owners
+		next.Owners = w.owned.add(a.At, a.Owners)
 	}
 	if a.Listeners != nil {
 		next.Listeners = make(map[flow.Socket]flow.Owner, len(a.Listeners))
@@ -140,12 +160,14 @@ func (w *watch) newOwners(a socket.Answer) {
 			next.Listeners[l.Socket] = l.Owner
 		}
 	}
+	owners := !maps.Equal(next.Owners, w.world.Owners)
 	switch {
-	case !maps.Equal(next.Listeners, w.world.Listeners):
+	case !maps.Equal(next.Listeners, w.world.Listeners), a.Listeners != nil && (owners || w.unclassed):
 		w.setWorld(&next)
-	case !maps.Equal(next.Owners, w.world.Owners):
-		// The tables need not ask about every flow again: what they know by class is
-		// what has no row, and nobody asks for the owners of that.
+	case owners:
+		// The tables need not ask about every flow again each time: what they know by
+		// class is what has no row. With the next look at who listens is soon enough.
+		w.unclassed = true
 		next.Generation++
 		w.world = next.Index()
 		w.mon.SetWorld(capture.Now(), w.world)

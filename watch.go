@@ -54,8 +54,11 @@ type watch struct {
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
 	evidence                            *evidence
 	asking                              asking
-	socketTrouble                       string                    // said last
+	socketSpell                         spell // of questions that were not answered
+	owned                               owned
+	unclassed                           bool                      // owners have changed since the tables were told of a World
 	lastLook                            *host.Look                // the newest of the vifs
+	saidOfGuests                        map[string]bool           // of all looks, bounded
 	drained                             map[flow.LinkID]flow.Time // each link's watermark
 }
 

@@ -45,6 +45,7 @@ func (w *watch) setWorld(next *flow.World) {
 	next.Generation++
 	next.Guests = namedGuests(next.Guests, w.conf.vifs)
 	w.world = next.Index()
+	w.unclassed = false
 	w.publishClasses()
 	w.mon.SetWorld(capture.Now(), next)
 }

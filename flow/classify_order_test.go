@@ -379,8 +379,16 @@ func BenchmarkClassify(b *testing.B) {
 		})
 	}
 	b.Run("Index", func(b *testing.B) {
+		b.ReportAllocs()
 		for b.Loop() {
 			w.Index()
+		}
+	})
+	b.Run("without Index", func(b *testing.B) {
+		plain := *w
+		plain.Generation++ // makes the index another World's
+		for b.Loop() {
+			plain.Classify(&storage, nicMAC, none6)
 		}
 	})
 }

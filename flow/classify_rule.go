@@ -114,7 +114,7 @@ func isPortRange(s string) bool {
 func parsePort(s string) (uint16, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 {
-		return 0, fmt.Errorf("port %s is not in 1-65535", quoteShort(s))
+		return 0, fmt.Errorf("want a port of 1-65535, or a range of them as 6800-7568")
 	}
 	return uint16(n), nil
 }

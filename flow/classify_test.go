@@ -73,11 +73,11 @@ func TestParseRuleRefuses(t *testing.T) {
 		"or the name of a process (chunkserver)"
 	tests := []struct{ name, in, want string }{
 		{"empty", "", `storage rule "": ` + forms},
-		{"port zero", "0", `storage rule "0": port "0" is not in 1-65535`},
-		{"port too high", "65536", `storage rule "65536": port "65536" is not in 1-65535`},
-		{"endless port", strings.Repeat("9", 1000), `storage rule "` + strings.Repeat("9", 48) + `"...: port "` + strings.Repeat("9", 48) + `"... is not in 1-65535`},
+		{"port zero", "0", `storage rule "0": want a port of 1-65535, or a range of them as 6800-7568`},
+		{"port too high", "65536", `storage rule "65536": want a port of 1-65535, or a range of them as 6800-7568`},
+		{"endless port", strings.Repeat("9", 1000), `storage rule "` + strings.Repeat("9", 48) + `"...: want a port of 1-65535, or a range of them as 6800-7568`},
 		{"range backwards", "7568-6800", `storage rule "7568-6800": the range ends before it begins`},
-		{"range from zero", "0-80", `storage rule "0-80": port "0" is not in 1-65535`},
+		{"range from zero", "0-80", `storage rule "0-80": want a port of 1-65535, or a range of them as 6800-7568`},
 		{"half a range", "6800-", `storage rule "6800-": ` + forms},
 		{"negative", "-9422", `storage rule "-9422": ` + forms},
 		{"long prefix", "10.1.16.0/33", `storage rule "10.1.16.0/33": not a network: want a form like 10.1.16.0/24 or fd00::/8`},

@@ -24,8 +24,9 @@ func (b *builder) usual(t *tally) growth {
 	return t.whole(b.c.base.From, b.c.base.To, b.c.skip)
 }
 
-// vifs are the vifs' rates in the window, largest change first, and their sum.
-// A vif of which nothing is known in the window is left out: not known is not 0.
+// vifs are the vifs between the readings around the window, largest change first,
+// and their sum over the same time: the rows add up to it. A vif of which nothing
+// is known in that time is left out: not known is not 0.
 func (b *builder) vifs() (list []VIFPart, sum *VIFSum) {
 	named := b.m.guests.named()
 	span := spanAround(tallies(named), b.c.from, b.to)
@@ -33,26 +34,25 @@ func (b *builder) vifs() (list []VIFPart, sum *VIFSum) {
 		return nil, nil
 	}
 	sum = &VIFSum{}
-	var whole, base float64
+	base := 0.0
 	for i := range named {
 		v := &named[i]
-		now := v.sum(func(t *tally) growth { return t.between(b.c.from, b.to) })
 		around := v.sum(func(t *tally) growth { return t.between(span.From, span.To) })
-		if now.known <= 0 {
+		if around.known <= 0 {
 			continue
 		}
 		was := v.sum(b.usual)
-		list = append(list, vifPart(v, &now, &was, &around))
+		p := vifPart(v, &around, &was, span.To.Sub(span.From))
+		list = append(list, p)
 		sum.VIFs++
-		sum.RxBytes += uint64(math.Round(around.n[rxBytes]))
-		sum.TxBytes += uint64(math.Round(around.n[txBytes]))
-		whole += around.n[rxBytes] + around.n[txBytes]
+		sum.RxBytes += p.RxBytes
+		sum.TxBytes += p.TxBytes
 		base += was.rate(rxBytes) + was.rate(txBytes)
 	}
 	if len(list) == 0 {
 		return nil, nil
 	}
-	b.sumVIFs(sum, span, whole, base)
+	b.sumVIFs(sum, span, base)
 	slices.SortStableFunc(list, func(x, y VIFPart) int { return cmp.Compare(y.change(), x.change()) })
 	return sum.cut(list), sum
 }
@@ -64,8 +64,14 @@ func tallies(named []namedVIF) (all []*tally) {
 	return all
 }
 
-func vifPart(v *namedVIF, now, was, around *growth) VIFPart {
-	p := VIFPart{VIF: v.name, VM: v.vm, RxBps: now.rate(rxBytes), TxBps: now.rate(txBytes), TxDropped: uint64(math.Round(around.n[rxDropped]))}
+// vifPart makes a row of what is known of the time span.
+func vifPart(v *namedVIF, around, was *growth, span time.Duration) VIFPart {
+	p := VIFPart{VIF: v.name, VM: v.vm,
+		RxBytes: uint64(math.Round(around.n[rxBytes])), TxBytes: uint64(math.Round(around.n[txBytes])), TxDropped: uint64(math.Round(around.n[rxDropped])),
+		RxBps: around.n[rxBytes] * 8 / span.Seconds(), TxBps: around.n[txBytes] * 8 / span.Seconds()}
+	if around.known < span {
+		p.Seconds = around.known.Seconds()
+	}
 	if was.known > 0 {
 		rx, tx := was.rate(rxBytes), was.rate(txBytes)
 		p.RxBaselineBps, p.TxBaselineBps = &rx, &tx
@@ -88,7 +94,7 @@ func (p *VIFPart) change() float64 {
 
 // sumVIFs compares the vifs with the links over the same time. Bytes are those
 // of the kernel's buffers there and of the wire here, some 4 % more.
-func (b *builder) sumVIFs(sum *VIFSum, span flow.Span, whole, base float64) {
+func (b *builder) sumVIFs(sum *VIFSum, span flow.Span, base float64) {
 	sum.Seconds = span.To.Sub(span.From).Seconds()
 	links, usual := 0.0, 0.0
 	for _, l := range b.m.links {
@@ -99,7 +105,7 @@ func (b *builder) sumVIFs(sum *VIFSum, span flow.Span, whole, base float64) {
 		}
 	}
 	if sum.LinkBytes = uint64(math.Round(links)); links > 0 {
-		s := whole / links
+		s := float64(sum.RxBytes+sum.TxBytes) / links
 		sum.Share = &s
 	}
 	if usual > 0 && base > 0 {
@@ -126,6 +132,8 @@ func (s *VIFSum) cut(list []VIFPart) []VIFPart {
 	}
 	s.Other = &VIFOther{VIFs: len(list) - maxGuests}
 	for i := maxGuests; i < len(list); i++ {
+		s.Other.RxBytes += list[i].RxBytes
+		s.Other.TxBytes += list[i].TxBytes
 		s.Other.RxBps += list[i].RxBps
 		s.Other.TxBps += list[i].TxBps
 	}

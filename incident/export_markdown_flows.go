@@ -85,7 +85,8 @@ func mdDirection(in *Incident, dir string) []FlowRow {
 	return in.Flows.Rx
 }
 
-// mdRest says what the shown rows leave out, two lines.
+// mdRest says what the shown rows leave out, a line for each direction of which
+// they do.
 func mdRest(in *Incident, shown []mdRow) []string {
 	var out []string
 	for _, d := range []struct {
@@ -102,7 +103,12 @@ func mdRest(in *Incident, shown []mdRow) []string {
 				n, bytes = n-1, bytes-r.flow.Bytes
 			}
 		}
-		out = append(out, fmt.Sprintf("%-5s  not shown: %s, in %d more rows of flows.csv and in smaller flows", d.word, Bytes(bytes), n))
+		switch {
+		case n > 0:
+			out = append(out, fmt.Sprintf("%-5s  not shown: %s, in %d more rows of flows.csv and in smaller flows", d.word, Bytes(bytes), n))
+		case bytes > 0:
+			out = append(out, fmt.Sprintf("%-5s  not shown: %s, in smaller flows", d.word, Bytes(bytes)))
+		}
 	}
 	return out
 }
@@ -111,13 +117,31 @@ func mdRest(in *Incident, shown []mdRow) []string {
 func mdClasses(in *Incident) []string {
 	const most = 6
 	var s []string
-	for i := range in.Classes[:min(most, len(in.Classes))] {
+	for i := range in.Classes {
 		c := &in.Classes[i]
-		s = append(s, fmt.Sprintf("%s in %s (usual %s) out %s (usual %s)", fenced(c.Name, mdMaxName),
-			ratio(c.Rx.Share), ratio(c.Rx.BaselineShare), ratio(c.Tx.Share), ratio(c.Tx.BaselineShare)))
+		if t := mdShare(" in ", &c.Rx) + mdShare(" out ", &c.Tx); t != "" && len(s) < most {
+			s = append(s, fenced(c.Name, mdMaxName)+t)
+		}
 	}
 	if len(s) == 0 {
 		return nil
 	}
 	return []string{"classes: " + strings.Join(s, "; ")}
+}
+
+// mdShare is a class's share of one direction; nothing where it carries nothing
+// and is not known to do so as a rule.
+func mdShare(word string, d *ClassDir) string {
+	if (d.Share == nil || *d.Share == 0) && (d.BaselineShare == nil || *d.BaselineShare == 0) {
+		return ""
+	}
+	return word + ratio(d.Share) + mdUsual(d.BaselineShare, Percent)
+}
+
+// mdUsual is what a figure usually is, in parentheses; nothing where it is not known.
+func mdUsual(v *float64, format func(float64) string) string {
+	if v == nil {
+		return ""
+	}
+	return " (usual " + format(*v) + ")"
 }

@@ -44,7 +44,7 @@ func mdDisks(p *StoragePart) string {
 	var s []string
 	for i := range p.FedBy[:min(mdFeeders, len(p.FedBy))] {
 		f := &p.FedBy[i]
-		s = append(s, fmt.Sprintf("%s write %s (%s) read %s (%s)", fenced(f.VM, mdMaxName), Rate(f.WriteBps), change(f.WriteDeltaBps), Rate(f.ReadBps), change(f.ReadDeltaBps)))
+		s = append(s, fenced(f.VM, mdMaxName)+or(mdDisk(" write ", f.WriteBps, f.WriteDeltaBps)+mdDisk(" read ", f.ReadBps, f.ReadDeltaBps), " idle"))
 	}
 	if n := len(p.FedBy) - len(s); n > 0 {
 		s = append(s, fmt.Sprintf("%d more in incident.json", n))
@@ -55,13 +55,28 @@ func mdDisks(p *StoragePart) string {
 	return strings.Join(s, "; ")
 }
 
+// mdDisk is one direction of a VM's disks, and what that is more than usual;
+// nothing where it stands still and did before.
+func mdDisk(word string, bps float64, delta *float64) string {
+	switch {
+	case Rate(bps) == "0" && (delta == nil || Rate(*delta) == "0"):
+		return ""
+	case delta == nil:
+		return word + Rate(bps)
+	}
+	return word + Rate(bps) + " (" + Change(*delta) + ")"
+}
+
 // mdChanged names the vifs that changed most; rx is toward the VM.
 func mdChanged(in *Incident) string {
 	var s []string
 	for i := range in.VIFs[:min(mdVIFs, len(in.VIFs))] {
 		v := &in.VIFs[i]
-		t := fmt.Sprintf("%s (%s) rx %s (usual %s) tx %s (usual %s)", fenced(v.VIF, mdMaxName), or(fenced(v.VM, mdMaxName), NoValue),
-			Rate(v.RxBps), rate(v.RxBaselineBps), Rate(v.TxBps), rate(v.TxBaselineBps))
+		t := fenced(v.VIF, mdMaxName)
+		if v.VM != "" {
+			t += " (" + fenced(v.VM, mdMaxName) + ")"
+		}
+		t += " rx " + Rate(v.RxBps) + mdUsual(v.RxBaselineBps, Rate) + " tx " + Rate(v.TxBps) + mdUsual(v.TxBaselineBps, Rate)
 		if v.TxDropped > 0 {
 			t += fmt.Sprintf(", %d frames not read by the VM", v.TxDropped)
 		}

@@ -19,11 +19,13 @@ func storageIncident() *Incident {
 		FedByOther: &FedByOther{2, 1e4, 2e4},
 		// Wire 2 s: 900 MB in and 120 MB out more, 340 MB written more: 1020 / 340 = 3.
 		WirePerWritten: number(3), Wire: &WirePart{2, 900_000_000, 120_000_000, 340_000_000, 0}}
-	in.VIFs = []VIFPart{{"023472", "vm_b", 150e6, number(1e6), 10e6, number(9e6), 120}, {"023471", "vm_a", 62e6, number(60e6), 180e6, number(181e6), 0},
-		{"023475", "", 5e5, nil, 5e5, nil, 0}, {"023476", "vm_f", 1e5, number(1e5), 1e5, number(1e5), 0}}
-	// 53.2 MB + 47.8 MB = 101 MB of 1010 MB: a tenth.
-	in.VIFSum = &VIFSum{VIFs: 12, Seconds: 2, RxBytes: 53_200_000, TxBytes: 47_800_000, LinkBytes: 1_010_000_000, Share: number(0.1), BaselineShare: number(0.41),
-		Other: &VIFOther{8, 1e5, 2e5}}
+	// Over 2 s: 150 Mbit/s are 37.5 MB.
+	in.VIFs = []VIFPart{{"023472", "vm_b", 37_500_000, 2_500_000, 0, 150e6, number(1e6), 10e6, number(9e6), 120},
+		{"023471", "vm_a", 15_500_000, 45_000_000, 0, 62e6, number(60e6), 180e6, number(181e6), 0},
+		{"023475", "", 125_000, 125_000, 0.9, 5e5, nil, 5e5, nil, 0}, {"023476", "vm_f", 25_000, 25_000, 0, 1e5, number(1e5), 1e5, number(1e5), 0}}
+	// 53.175 MB + 47.7 MB = 100.875 MB of 1008.75 MB: a tenth.
+	in.VIFSum = &VIFSum{VIFs: 12, Seconds: 2, RxBytes: 53_175_000, TxBytes: 47_700_000, LinkBytes: 1_008_750_000, Share: number(0.1), BaselineShare: number(0.41),
+		Other: &VIFOther{8, 25_000, 50_000, 1e5, 2e5}}
 	in.Verdict.Evidence = append(in.Verdict.Evidence, guestEvidence(in)...)
 	nameFeeder(in)
 	return in

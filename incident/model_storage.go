@@ -89,17 +89,21 @@ type FedByOther struct {
 	ReadBps  float64 `json:"read_bps"`
 }
 
-// VIFPart is one vif in the window, from the guest's point of view: rx is what
-// went toward the guest.
+// VIFPart is one vif over the time of [VIFSum], from the guest's point of view:
+// rx is what went toward the guest. All of them and VIFSum.Other add up to the
+// sum: rates are over VIFSum.Seconds, also where less of it is known.
 type VIFPart struct {
 	VIF           string   `json:"vif"`
 	VM            string   `json:"vm"` // "" = not known
+	RxBytes       uint64   `json:"rx_bytes"`
+	TxBytes       uint64   `json:"tx_bytes"`
+	Seconds       float64  `json:"seconds,omitempty"` // of which the bytes are known, if that is less than VIFSum.Seconds
 	RxBps         float64  `json:"rx_bps"`
 	RxBaselineBps *float64 `json:"rx_baseline_bps"`
 	TxBps         float64  `json:"tx_bps"`
 	TxBaselineBps *float64 `json:"tx_baseline_bps"`
 	// TxDropped are frames toward the guest that it did not read in time: the
-	// tap's own tx_dropped, hence the name, between the readings around the window.
+	// tap's own tx_dropped, hence the name.
 	TxDropped uint64 `json:"tx_dropped"`
 }
 
@@ -119,7 +123,9 @@ type VIFSum struct {
 
 // VIFOther sums up vifs.
 type VIFOther struct {
-	VIFs  int     `json:"vifs"`
-	RxBps float64 `json:"rx_bps"`
-	TxBps float64 `json:"tx_bps"`
+	VIFs    int     `json:"vifs"`
+	RxBytes uint64  `json:"rx_bytes"`
+	TxBytes uint64  `json:"tx_bytes"`
+	RxBps   float64 `json:"rx_bps"`
+	TxBps   float64 `json:"tx_bps"`
 }

@@ -125,7 +125,7 @@ func (p *StoragePart) text() string {
 // text is the sum of the vifs in one line.
 func (s *VIFSum) text() string {
 	rx, tx := s.rates()
-	t := fmt.Sprintf("%s together: %s toward the VMs, %s from them", countVIFs(s.VIFs), perSecond(rx), perSecond(tx))
+	t := fmt.Sprintf("%s over %.1f s: %s toward the VMs, %s from them", countVIFs(s.VIFs), s.Seconds, perSecond(rx), perSecond(tx))
 	if s.Share == nil {
 		return t
 	}
@@ -140,10 +140,13 @@ func (s *VIFSum) text() string {
 }
 
 func countVIFs(n int) string {
-	if n == 1 {
+	switch n {
+	case 1:
 		return "1 vif"
+	case 2:
+		return "both vifs together"
 	}
-	return fmt.Sprintf("all %d vifs", n)
+	return fmt.Sprintf("all %d vifs together", n)
 }
 
 // rates are the sum's rates over its own time, bit/s.

@@ -218,14 +218,25 @@ func checkGuests(t *testing.T, in *Incident) {
 			t.Errorf("%s = %v", what, *v)
 		}
 	}
+	var rows [4]float64 // bytes and rates of all rows
 	for i := range in.VIFs {
 		v := &in.VIFs[i]
+		rows = [4]float64{rows[0] + float64(v.RxBytes), rows[1] + float64(v.TxBytes), rows[2] + v.RxBps, rows[3] + v.TxBps}
 		ok("rx_bps", &v.RxBps, 0)
 		ok("tx_bps", &v.TxBps, 0)
 		ok("rx_baseline_bps", v.RxBaselineBps, 0)
 		ok("tx_baseline_bps", v.TxBaselineBps, 0)
 	}
 	if s := in.VIFSum; s != nil {
+		if o := s.Other; o != nil {
+			rows = [4]float64{rows[0] + float64(o.RxBytes), rows[1] + float64(o.TxBytes), rows[2] + o.RxBps, rows[3] + o.TxBps}
+		}
+		// A byte for each vif is what rounding may take from the rates' sum.
+		rx, tx := s.rates()
+		slack := float64(8*s.VIFs)/s.Seconds + rx/1e9 + tx/1e9
+		if rows[0] != float64(s.RxBytes) || rows[1] != float64(s.TxBytes) || math.Abs(rows[2]-rx) > slack || math.Abs(rows[3]-tx) > slack {
+			t.Errorf("the vifs add up to %v, their sum says %+v", rows, s)
+		}
 		ok("share", s.Share, 0)
 		ok("baseline_share", s.BaselineShare, 0)
 	}

@@ -1,15 +1,16 @@
 package host
 
 import (
-	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 )
 
-// BenchmarkFind looks at a host of 200 guests with one vif each, 200 containers'
+// crowdedHost is a host of 200 guests with one vif each, 200 containers'
 // veths and 2 000 processes, made of files in memory: a real /proc costs about as much.
-func BenchmarkFind(b *testing.B) {
+func crowdedHost(b *testing.B) *Finder {
 	if _, err := os.Stat("/dev/shm"); err == nil {
 		b.Setenv("TMPDIR", "/dev/shm")
 	}
@@ -33,11 +34,31 @@ func BenchmarkFind(b *testing.B) {
 	for i := range 1600 {
 		tr.process(10000+i, ownNetns, "sleep 9")
 	}
-	f := newFinder(tr.options(), k)
-	for b.Loop() {
-		l, err := f.Find(context.Background())
-		if err != nil || len(l.NICs) != 400 {
-			b.Fatalf("%d vifs, %v", len(l.NICs), err)
+	return newFinder(tr.options(), k)
+}
+
+// BenchmarkFind is a look, and what of it are the command lines of all processes
+// alone, which every look needs.
+func BenchmarkFind(b *testing.B) {
+	f := crowdedHost(b)
+	b.Run("look", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if l, err := f.Find(b.Context()); err != nil || len(l.NICs) != 400 {
+				b.Fatalf("%d vifs, %v", len(l.NICs), err)
+			}
 		}
-	}
+	})
+	b.Run("command-lines", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			pids, err := numbers(f.opt.Proc, mostProcesses)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, pid := range pids {
+				_, _ = os.ReadFile(filepath.Join(f.opt.Proc, strconv.Itoa(pid), "cmdline"))
+			}
+		}
+	})
 }

@@ -123,6 +123,20 @@ func listen(t *testing.T, answer []byte) (run string) {
 	return run
 }
 
+// TestRestAfter: a read that is dear takes a quarter of the time at most, and two
+// readings, asked for each second, are not so far apart that what lies between
+// them is taken to be unknown (5 s, package incident).
+func TestRestAfter(t *testing.T) {
+	for cost, want := range map[time.Duration]time.Duration{time.Millisecond: 0, 100 * time.Millisecond: 0, 200 * time.Millisecond: 600 * time.Millisecond, diskTime: 2400 * time.Millisecond} {
+		if got := restAfter(cost); got != want {
+			t.Errorf("after %v: rest %v, want %v", cost, got, want)
+		}
+	}
+	if apart := restAfter(diskTime) + time.Second + diskTime; apart > 5*time.Second {
+		t.Errorf("readings up to %v apart", apart)
+	}
+}
+
 func TestDisksWithoutLibvirt(t *testing.T) {
 	d := NewDisks(t.TempDir())
 	for range 2 {
@@ -154,5 +168,13 @@ func TestDiskCounters(t *testing.T) {
 	r.Params = r.Params[:1]
 	if c, ok := diskCounters(&r); ok {
 		t.Errorf("nothing said of any disk: want none, got %+v", c)
+	}
+}
+
+// TestFailedNamesNoProcess: the same trouble reads the same for another process.
+func TestFailedNamesNoProcess(t *testing.T) {
+	_, err := os.Open("/proc/4711/fd/12/none")
+	if got, want := failed(fromFdinfo, err, "").Detail, "open /proc/PID/fd/PID/none: no such file or directory"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

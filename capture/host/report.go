@@ -1,6 +1,9 @@
 package host
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+)
 
 // Status says how a source fared.
 type Status uint8
@@ -71,9 +74,13 @@ const (
 	adminRemedy  = "run as root, or give it cap_net_admin"
 )
 
+// aProcess stands in a path of /proc. Which of many processes it is tells nothing,
+// and the same trouble is to read the same in the next look.
+var aProcess = regexp.MustCompile(`/[0-9]+/`)
+
 // failed reports an error: with missing rights and their remedy, or as it is.
 func failed(s source, err error, remedy string) SourceReport {
-	r := SourceReport{Source: s.String(), Status: Failed, Detail: clean(err.Error())}
+	r := SourceReport{Source: s.String(), Status: Failed, Detail: clean(aProcess.ReplaceAllString(err.Error(), "/PID/"))}
 	if denied(err) {
 		r.Status, r.Remedy = NotPermitted, remedy
 	}

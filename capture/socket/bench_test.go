@@ -136,6 +136,15 @@ func BenchmarkKnown(b *testing.B) {
 			o.Of(context.Background(), socks, false)
 		}
 	})
+	b.Run("everything anew, as ss -p", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			fresh := newOwners(Options{Limit: patience}, o.kernel)
+			if owners, _, err := fresh.Of(context.Background(), socks, true); len(owners) != 200 || err != nil {
+				b.Fatalf("%d owners, %v", len(owners), err)
+			}
+		}
+	})
 	b.Run("TCPInfo", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

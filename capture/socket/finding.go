@@ -56,7 +56,7 @@ func Check(ctx context.Context, opt Options) []Finding {
 }
 
 func kernelFinding(what string, err error, n int) Finding {
-	f := Finding{What: what, OK: err == nil, Detail: strconv.Itoa(n) + " sockets"}
+	f := Finding{What: what, OK: err == nil, Detail: "sockets: " + strconv.Itoa(n)}
 	switch {
 	case err == nil:
 		return f

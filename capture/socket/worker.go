@@ -3,7 +3,9 @@ package socket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +33,7 @@ type Answer struct {
 	Listeners []Listener // nil if not asked for
 	Missing   []Finding  // what is missing for good and was not said in an earlier answer
 	Err       error      // why something is missing this time
+	Refused   bool       // Err will be the same the next time: Missing has said it
 }
 
 // Answer answers one request, now. It takes as long as Options.Limit says for
@@ -52,6 +55,7 @@ func (o *Owners) Answer(ctx context.Context, r Request) Answer {
 		a.Pending += pending
 	}
 	a.Err = errors.Join(errs[:]...)
+	a.Refused = a.Err != nil && refused(a.Err)
 	a.Missing = o.news(a.Err)
 	a.Took = time.Since(a.At)
 	return a
@@ -105,8 +109,23 @@ func (o *Owners) Run(ctx context.Context, in <-chan Request, out chan<- Answer) 
 func serve(ctx context.Context, in <-chan Request, out chan<- Answer, worker func(<-chan Request, chan<- Answer)) {
 	work, done := make(chan Request), make(chan Answer, 1)
 	ended := make(chan struct{})
-	go func() { defer close(ended); worker(work, done) }()
-	defer func() { close(work); <-ended }()
+	var broken any
+	go func() {
+		defer close(ended)
+		defer func() {
+			if v := recover(); v != nil {
+				broken = fmt.Sprintf("%v\n\nin the socket worker:\n%s", v, debug.Stack())
+			}
+		}()
+		worker(work, done)
+	}()
+	defer func() {
+		close(work)
+		<-ended
+		if broken != nil {
+			panic(broken) // where the caller can see to its terminal first
+		}
+	}()
 
 	var next *Request // not begun
 	var ready *Answer // not taken
@@ -124,6 +143,8 @@ func serve(ctx context.Context, in <-chan Request, out chan<- Answer, worker fun
 		}
 		select {
 		case <-ctx.Done():
+			return
+		case <-ended:
 			return
 		case got, ok := <-in:
 			if !ok {

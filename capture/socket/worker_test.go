@@ -2,6 +2,8 @@ package socket
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,4 +112,21 @@ func TestRun(t *testing.T) {
 	}
 	close(in)
 	<-ended
+}
+
+// TestWorkerPanics: a panic of the worker ends serve, in the goroutine of its
+// caller, who can restore the terminal first.
+func TestWorkerPanics(t *testing.T) {
+	defer func() {
+		if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "odd bytes") || !strings.Contains(fmt.Sprint(v), "in the socket worker:\ngoroutine ") {
+			t.Errorf("recovered %v, want the worker's panic and its stack", v)
+		}
+	}()
+	in := make(chan Request, 1)
+	in <- Request{ID: 1}
+	serve(t.Context(), in, make(chan Answer), func(work <-chan Request, _ chan<- Answer) {
+		<-work
+		panic("odd bytes")
+	})
+	t.Error("serve returned")
 }
