@@ -105,7 +105,9 @@ func (f *frame) llc() uint16 {
 // captured are zero.
 func (f *frame) macRow(ethertype uint16) {
 	var h [12]byte
-	copy(h[:], f.data)
+	if !f.bare {
+		copy(h[:], f.data)
+	}
 	local, remote := h[6:12], h[0:6]
 	if f.m.Dir != flow.Tx {
 		local, remote = remote, local
