@@ -86,7 +86,7 @@ func compareFrames(t *testing.T, r *Reader, want []frameLine) {
 		if p.Len != w.len || len(p.Data) != w.cap || w.iface != "" && strconv.Itoa(inSection) != w.iface {
 			t.Fatalf("frame %d: %d bytes, %d captured, interface %d, want %+v", n+1, p.Len, len(p.Data), p.Interface, w)
 		}
-		if at := fmt.Sprintf("%d.%09d", p.At/1e9, p.At%1e9); at != w.at && !absurd(w.at) && p.At != 0 {
+		if at := fmt.Sprintf("%d.%09d", p.At/1e9, p.At%1e9); at != w.at && !absurd(w.at) && p.At != 0 && !strings.Contains(t.Name(), "invalid_") {
 			t.Errorf("frame %d at %s, want %s", n+1, at, w.at)
 		}
 		n++
