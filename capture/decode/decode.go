@@ -77,9 +77,10 @@ func New(cfg Config) *Decoder {
 func (d *Decoder) Stats() Stats { return d.stats }
 
 // Decode fills in all fields of rec from the captured bytes of one frame. For an
-// unfragmented ICMP or ICMPv6 echo it fills in echo too and returns true; echo's
-// Link and Offset are then zero, for the caller to set. Otherwise echo is left
-// alone. Neither data nor m is kept. data may be empty or cut anywhere.
+// unfragmented ICMP or ICMPv6 echo, also one inside of VXLAN, Geneve or GRE, it
+// fills in echo too and returns true; echo's Link, VIF and Offset are then zero,
+// for the caller to set. Otherwise echo is left alone. The record is always that
+// of the packet on the wire, so of the tunnel. Neither data nor m is kept. data may be empty or cut anywhere.
 func (d *Decoder) Decode(data []byte, m *Meta, rec *flow.Record, echo *flow.Echo) (hasEcho bool) {
 	d.stats.Frames++
 	if d.fastIPv4(data, m, rec) {

@@ -22,11 +22,18 @@ func (d *Decoder) upper(f *frame, proto uint8, p int, fragmented bool) {
 	case flow.ProtoUDP:
 		if f.ports(p) && isTunnelPort(f.u16(p+2)) {
 			f.rec.Inner = innerUDPMAC(f.data[p:f.end], f.m.Dir)
+			if off, typ, ok := wrappedInUDP(f.data[p:f.end]); ok && !fragmented {
+				f.innerEcho(p+off, typ)
+			}
 		}
 	case flow.ProtoSCTP:
 		f.ports(p)
 	case protoGRE:
-		f.rec.Inner = innerGREMAC(f.data[min(p, f.end):f.end], f.m.Dir)
+		b := f.data[min(p, f.end):f.end]
+		f.rec.Inner = innerGREMAC(b, f.m.Dir)
+		if off, typ, ok := wrappedInGRE(b); ok && !fragmented {
+			f.innerEcho(p+off, typ)
+		}
 	case flow.ProtoICMP:
 		if f.rec.Key.Family == flow.FamilyIPv4 && !fragmented {
 			f.icmpEcho(p, 8, 0)
