@@ -39,6 +39,9 @@ type Config struct {
 	// FragmentTimeout is how long a first fragment is remembered, 0 means 30 s
 	// (net.ipv4.ipfrag_time).
 	FragmentTimeout time.Duration
+	// FirstFragments makes the first part of a fragmented echo an echo. Live its
+	// payload is that of an own ping, which is never fragmented.
+	FirstFragments bool
 }
 
 // Stats counts what a Decoder has seen. Odd frames are counted here and in their
@@ -62,13 +65,14 @@ type Stats struct {
 // Decoder decodes the frames of one link. It belongs to one goroutine; every
 // link has its own, as fragments of one packet keep to one link.
 type Decoder struct {
-	stats Stats
-	frags fragTable
+	stats          Stats
+	frags          fragTable
+	firstFragments bool
 }
 
 // New returns a Decoder. All memory it will ever need is allocated here.
 func New(cfg Config) *Decoder {
-	d := &Decoder{}
+	d := &Decoder{firstFragments: cfg.FirstFragments}
 	d.frags.init(cfg.Fragments, cfg.FragmentTimeout)
 	return d
 }

@@ -5,7 +5,7 @@ import (
 )
 
 // upper reads the header at p: ports, TCP flags, echoes. fragmented says that
-// the packet goes on in other frames: then it is no echo.
+// the packet goes on in other frames: then it is no echo, see Config.FirstFragments.
 func (d *Decoder) upper(f *frame, proto uint8, p int, fragmented bool) {
 	if isExtension(proto, f.rec.Key.Family) {
 		var ok bool
@@ -35,13 +35,15 @@ func (d *Decoder) upper(f *frame, proto uint8, p int, fragmented bool) {
 			f.innerEcho(p+off, typ)
 		}
 	case flow.ProtoICMP:
-		if f.rec.Key.Family == flow.FamilyIPv4 && !fragmented {
+		if f.rec.Key.Family == flow.FamilyIPv4 && (!fragmented || d.firstFragments) {
 			f.icmpEcho(p, 8, 0)
 		}
 	case flow.ProtoICMPv6:
-		if f.rec.Key.Family == flow.FamilyIPv6 && !fragmented {
+		if f.rec.Key.Family == flow.FamilyIPv6 && (!fragmented || d.firstFragments) {
 			f.icmpEcho(p, 128, 129)
-			f.neighbourhood(p)
+			if !fragmented {
+				f.neighbourhood(p)
+			}
 		}
 	}
 }

@@ -40,7 +40,7 @@ type ClockStep struct {
 
 const (
 	oneClock = 100 * time.Microsecond // the bounds of clocks that are called one
-	grain    = 2 * time.Microsecond   // of stamps in files
+	grain    = 20 * time.Microsecond  // by which stamps of one clock contradict each other: files, CPUs
 	steady   = 50                     // ppm by which two free-running clocks drift apart, in a long stretch
 	fewPairs = 8                      // echoes below which steady is assumed though less would fit
 )
@@ -154,7 +154,7 @@ func (c *PairClock) middle(i int) flow.Time { return c.low[i] + (c.high[i]-c.low
 
 // half is the uncertainty of middle.
 func (c *PairClock) half(i int) time.Duration {
-	return time.Duration(max(c.high[i]-c.low[i], 0)+1) / 2
+	return max(time.Duration(abs(c.high[i]-c.low[i])+1)/2, time.Microsecond)
 }
 
 // judge fills in what is said of the pair as a whole: the offset where it is
@@ -171,8 +171,8 @@ func (c *PairClock) judge() {
 	}
 	c.Offset, c.Uncertainty = time.Duration(c.middle(best)), c.half(best)
 	low, up := slices.Max(c.ownLow), slices.Min(c.ownUp)
-	if g := flow.Time(grain); low <= g && up >= -g && max(up-low, 0) <= flow.Time(oneClock) && low <= up+g {
-		c.One, c.Offset, c.Uncertainty = true, 0, time.Duration(max(up, -low, 0))
+	if g := flow.Time(grain); low <= g && up >= -g && up-low <= flow.Time(oneClock) {
+		c.One, c.Offset, c.Uncertainty, c.Steps = true, 0, max(time.Duration(max(abs(up), abs(low))), time.Microsecond), nil
 	}
 }
 

@@ -2,6 +2,7 @@ package hops
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"spiketop/flow"
@@ -19,11 +20,14 @@ type watch struct {
 	from, to flow.Time // between which the point was surely capturing
 	blindTo  flow.Time // answered echoes until then passed unseen
 	blindAt  flow.Time // ... and from then on
-	longest  time.Duration
 }
 
-// patience is how long an echo at most stays without a reply before it is lost.
-const patience = time.Second
+// How long an echo may stay without a reply before it is lost: ten times what is
+// usual between the two addresses, within these bounds.
+const (
+	leastPatience = 50 * time.Millisecond
+	mostPatience  = time.Second
+)
 
 // witness says where not having seen an echo says nothing, and which unanswered
 // echoes are too young to be called lost. A capture has no time of its
@@ -47,13 +51,21 @@ func (o *Offline) witness(list []placed, lines []line) {
 			at(&list[i], p).learn(&list[i].Hops[p], list[i].ref)
 		}
 	}
+	rtts := make([][]time.Duration, talks)
 	for i := range list {
-		if _, answered := list[i].RTT(); !answered {
+		rtt, answered := list[i].RTT()
+		if !answered {
 			continue
 		}
+		t := of[list[i].key]
+		rtts[t] = append(rtts[t], rtt)
 		for p := range lines {
 			at(&list[i], p).missed(&list[i].Hops[p], list[i].ref)
 		}
+	}
+	wait := make([]time.Duration, talks)
+	for t := range wait {
+		wait[t] = patience(rtts[t])
 	}
 	for i := range list {
 		e := &list[i]
@@ -61,7 +73,7 @@ func (o *Offline) witness(list []placed, lines []line) {
 			h, w := &e.Hops[p], at(e, p)
 			h.Blind = !h.HasRequest && !h.HasReply && (e.ref <= w.blindTo || e.ref >= w.blindAt)
 		}
-		e.Open = e.young(func(p int) *watch { return at(e, p) })
+		e.Open = e.young(wait[of[e.key]], func(p int) *watch { return at(e, p) })
 	}
 }
 
@@ -88,9 +100,6 @@ func (w *watch) learn(h *Hop, ref flow.Time) {
 	}
 	w.seen = true
 	w.from, w.to = min(w.from, ref), max(w.to, ref)
-	if rtt, ok := h.RTT(); ok {
-		w.longest = max(w.longest, rtt)
-	}
 }
 
 // missed takes note of an answered echo that may have passed unseen.
@@ -108,7 +117,7 @@ func (w *watch) missed(h *Hop, ref flow.Time) {
 
 // young reports whether the file of the first point ended too soon after the
 // request to call the echo lost.
-func (e *placed) young(at func(p int) *watch) bool {
+func (e *placed) young(wait time.Duration, at func(p int) *watch) bool {
 	for p := range e.Hops {
 		h := &e.Hops[p]
 		if h.HasReply {
@@ -117,12 +126,16 @@ func (e *placed) young(at func(p int) *watch) bool {
 		if !h.HasRequest {
 			continue
 		}
-		w := at(p)
-		wait := patience
-		if w.longest > 0 {
-			wait = min(wait, w.longest)
-		}
-		return e.ref.Add(wait) > w.to
+		return e.ref.Add(wait) > at(p).to
 	}
 	return false
+}
+
+// patience sorts rtts, those of answered echoes.
+func patience(rtts []time.Duration) time.Duration {
+	if len(rtts) == 0 {
+		return mostPatience
+	}
+	slices.Sort(rtts)
+	return min(max(10*rtts[len(rtts)/2], leastPatience), mostPatience)
 }
