@@ -160,6 +160,7 @@ type pathResult struct {
 	echoes   []hops.Echo // those asked for, in order of time
 	worst    []hops.Echo // the same, worst first
 	shown    int         // of worst
+	one      bool        // a single echo was asked for
 	reporter hops.Reporter
 	notes    []string
 }
@@ -171,6 +172,7 @@ func newPathResult(o *pathOptions, in *pathInput) *pathResult {
 	if o.id >= 0 || o.seq >= 0 || o.host.IsValid() {
 		r.echoes = slices.DeleteFunc(slices.Clone(r.echoes), func(e hops.Echo) bool { return !o.wanted(&e) })
 	}
+	r.one = o.seq >= 0
 	r.worst = slices.Clone(r.echoes)
 	hops.WorstFirst(r.worst)
 	r.shown = len(r.worst)

@@ -25,7 +25,10 @@ func (r *pathResult) writeText(w io.Writer) error {
 	r.writeHead(&b)
 	for i := range r.worst[:r.shown] {
 		if _, ok := r.worst[i].RTT(); !ok {
-			break // what has no time stands among the losses
+			if r.one {
+				r.writeEcho(&b, &r.worst[i])
+			}
+			continue // what has no time stands among the losses
 		}
 		r.writeEcho(&b, &r.worst[i])
 		if i == 0 {
@@ -81,9 +84,13 @@ func echoName(e *hops.Echo) string {
 
 // writeEcho writes the table of one echo.
 func (r *pathResult) writeEcho(b *strings.Builder, e *hops.Echo) {
-	rtt, _ := e.RTT()
-	fmt.Fprintf(b, "\n%s  %s ms\n", echoName(e), millis(rtt))
-	fmt.Fprintf(b, "  %s %-15s %-15s %11s  %-19s %11s %7s\n", pad("point", nameWidth), "request", "reply", "RTT", "segment to", "took", "share")
+	rtt, ok := e.RTT()
+	fmt.Fprintf(b, "\n%s", echoName(e))
+	if ok {
+		fmt.Fprintf(b, "  %s ms", millis(rtt))
+	}
+	b.WriteString("\n")
+	fmt.Fprintf(b, "  %s %-15s %-15s %9s  %-18s %9s %6s\n", pad("point", nameWidth), "request", "reply", "RTT", "segment to", "took", "share")
 	segments := e.Segments()
 	worst, _ := hops.Worst(segments)
 	for i := range e.Hops {
@@ -127,7 +134,7 @@ func hopText(h *hops.Hop) string {
 	if d, ok := h.RTT(); ok {
 		rtt = millis(d)
 	}
-	return fmt.Sprintf("%-15s %-15s %11s  ", request, reply, rtt)
+	return fmt.Sprintf("%-15s %-15s %9s  ", request, reply, rtt)
 }
 
 // clockText is the time of day, UTC, of nanoseconds since 1970.
@@ -141,7 +148,7 @@ func (r *pathResult) segmentText(s hops.Segment, rtt time.Duration, worst bool) 
 	if s.To != hops.Beyond {
 		to = "> " + r.label(s.To)
 	}
-	text := pad(to, 19) + fmt.Sprintf(" %11s %7s", millis(s.RTT), percentOf(s.RTT, rtt))
+	text := pad(to, 18) + fmt.Sprintf(" %9s %6s", millis(s.RTT), percentOf(s.RTT, rtt))
 	if worst {
 		text += " <"
 	}
@@ -152,7 +159,7 @@ func percentOf(d, all time.Duration) string {
 	if all <= 0 || d < 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.1f %%", 100*float64(d)/float64(all))
+	return fmt.Sprintf("%.1f%%", 100*float64(d)/float64(all))
 }
 
 // writeSplit says on which way a segment's time was, where that is known.
@@ -164,7 +171,7 @@ func (r *pathResult) writeSplit(b *strings.Builder, e *hops.Echo, s hops.Segment
 	if !ok || 4*sp.Uncertainty > s.RTT {
 		return
 	}
-	fmt.Fprintf(b, "%*sout %s, back %s (+-%s)\n", 2+nameWidth+1+16+16+11+2, "", millis(sp.Request), millis(sp.Reply), millis(sp.Uncertainty))
+	fmt.Fprintf(b, "%*sout %s, back %s (+-%s)\n", 2+nameWidth+1+16+16+9+2, "", millis(sp.Request), millis(sp.Reply), millis(sp.Uncertainty))
 }
 
 // writeBars draws how much of an echo's time lay at each point and beyond it.
@@ -206,7 +213,7 @@ func (r *pathResult) writeSummary(b *strings.Builder) {
 		if s.To != nil {
 			to = "> " + incident.CleanMax(*s.To, nameWidth)
 		}
-		fmt.Fprintf(b, "  %s %s %8d %11.3f %11.3f %11.3f %5.1f %%\n", pad(incident.CleanMax(s.From, nameWidth), nameWidth), pad(to, nameWidth+2),
+		fmt.Fprintf(b, "  %s %s %8d %11.3f %11.3f %11.3f %6.1f%%\n", pad(incident.CleanMax(s.From, nameWidth), nameWidth), pad(to, nameWidth+2),
 			s.Echoes, *s.Median, *s.P99, *s.Max, 100**s.Share)
 	}
 }
