@@ -115,7 +115,7 @@ func TestPathIncident(t *testing.T) {
 		t.Errorf("the delay was on the way back: %+v", s)
 	}
 	var out, errs bytes.Buffer
-	if status := run(append([]string{"path"}, args...), &out, &errs); status != 0 || !strings.Contains(out.String(), "120.365  99.8 % <") || errs.Len() > 0 {
+	if status := run(append([]string{"path"}, args...), &out, &errs); status != 0 || !strings.Contains(out.String(), "120.365  99.8% <") || errs.Len() > 0 {
 		t.Errorf("status %d, text\n%s%s", status, out.String(), errs.String())
 	}
 }

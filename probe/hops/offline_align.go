@@ -10,17 +10,11 @@ import (
 )
 
 // align puts the occurrences of all points on one time line: that of the point
-// that saw the most, of those whose clock was not set back. Every other point is hung on the one, of those already on
+// chosen by baseOf. Every other point is hung on the one, of those already on
 // the line, with which it has the most keys in common.
 func (o *Offline) align(lines []line) {
 	common := o.common(lines)
-	base, back := 0, lines[0].setBack()
-	for i := range lines {
-		b := lines[i].setBack()
-		if b < back || b == back && len(lines[i].occ) > len(lines[base].occ) {
-			base, back = i, b
-		}
-	}
+	base := baseOf(lines)
 	lines[base].shift(func(int) flow.Time { return 0 })
 	lines[base].linked = len(lines[base].occ) > 0
 	done := []int{base}
@@ -40,11 +34,31 @@ func (o *Offline) align(lines []line) {
 		if common[parent][next] == 0 {
 			q.shift(func(int) flow.Time { return 0 })
 		} else {
-			q.shift(offsets(candidates(&lines[parent], q, parent < next, len(o.keys)), len(q.occ)))
+			q.shift(offsets(candidates(&lines[parent], q, parent < next, len(o.keys)), q.occ))
 			q.linked = true
 		}
 		done = append(done, next)
 	}
+}
+
+// baseOf returns the point whose clock is the common line: of those whose clock
+// was set back the least the first that saw about as much as any.
+func baseOf(lines []line) (base int) {
+	back, most := math.MaxInt, 0
+	for i := range lines {
+		switch b, n := lines[i].setBack(), len(lines[i].occ); {
+		case b < back:
+			back, most = b, n
+		case b == back:
+			most = max(most, n)
+		}
+	}
+	for i := range lines {
+		if lines[i].setBack() == back && len(lines[i].occ) >= most-most/8 {
+			return i
+		}
+	}
+	return 0
 }
 
 // setBack counts how often a point's clock was set back; a point that saw nothing
@@ -99,7 +113,8 @@ func (o *Offline) common(lines []line) (n [MaxPoints][MaxPoints]int) {
 type candidate struct {
 	i      int // at the point that is being put on the line
 	diff   flow.Time
-	weight float64 // 1 where nothing else can be meant
+	first  flow.Time // diff by the requests alone, else by the replies
+	weight float64   // 1 where nothing else can be meant
 }
 
 // candidates pairs the occurrences of q with those of p, which is on the line,
@@ -127,7 +142,7 @@ func pairUp(list []candidate, p, q *line, a, b []uint32, j int, before bool) []c
 	weight := 1 / float64(len(a)) / float64(len(b))
 	add := func(i int) {
 		x, y := &p.occ[a[i]], &q.occ[b[j]]
-		diff, ok := apart(x, y)
+		c, ok := apart(x, y)
 		if !ok {
 			return
 		}
@@ -135,7 +150,8 @@ func pairUp(list []candidate, p, q *line, a, b []uint32, j int, before bool) []c
 		if len(a)*len(b) > 1 && !nested(&x.Hop, &y.Hop, before) {
 			w /= 4
 		}
-		list = append(list, candidate{int(b[j]), diff, w})
+		c.i, c.weight = int(b[j]), w
+		list = append(list, c)
 	}
 	if len(a) <= 2*around+1 {
 		for i := range a {
@@ -157,18 +173,18 @@ func pairUp(list []candidate, p, q *line, a, b []uint32, j int, before bool) []c
 // apart is x's place on the line minus y's own time: the middle of the
 // difference of the requests, which the way out makes too small, and that of the
 // replies, which the way back makes too large.
-func apart(x, y *occurrence) (flow.Time, bool) {
+func apart(x, y *occurrence) (candidate, bool) {
 	shift := x.ref - x.at() // of x's own clock to the line
 	request, reply := x.Request-y.Request+shift, x.Reply-y.Reply+shift
 	switch {
 	case x.HasRequest && y.HasRequest && x.HasReply && y.HasReply:
-		return request + (reply-request)/2, true
+		return candidate{diff: request + (reply-request)/2, first: request}, true
 	case x.HasRequest && y.HasRequest:
-		return request, true
+		return candidate{diff: request, first: request}, true
 	case x.HasReply && y.HasReply:
-		return reply, true
+		return candidate{diff: reply, first: reply}, true
 	}
-	return 0, false
+	return candidate{}, false
 }
 
 // coarse is how much longer an RTT may be at the inner of two points because
@@ -197,11 +213,12 @@ const (
 	localPairs = 5
 )
 
-// offsets estimates what to add to a point's own clock, for each of its n
+// offsets estimates what to add to a point's own clock, for each of its
 // occurrences: block by block what most candidates say, so that a clock that
 // drifts or is set in the middle is followed.
-func offsets(list []candidate, n int) func(i int) flow.Time {
-	out := make([]flow.Time, n)
+func offsets(list []candidate, occ []occurrence) func(i int) flow.Time {
+	n := len(occ)
+	out, sure := make([]flow.Time, n), make([]bool, n)
 	if len(list) == 0 {
 		return func(int) flow.Time { return 0 }
 	}
@@ -229,22 +246,57 @@ func offsets(list []candidate, n int) func(i int) flow.Time {
 			choices[3], choices[4] = local[i].before, local[i].after
 			k = 5
 		}
-		out[i] = choose(choices[:k], list[c:own])
+		out[i], sure[i] = choose(choices[:k], list[c:own])
 	}
+	between(out, sure, occ)
 	return func(i int) flow.Time { return out[i] }
 }
 
 // choose returns the first estimate that one of the occurrence's own candidates
-// agrees with, else the first.
-func choose(estimates []flow.Time, own []candidate) flow.Time {
+// agrees with, and true; else the first.
+func choose(estimates []flow.Time, own []candidate) (flow.Time, bool) {
 	for _, e := range estimates {
 		for j := range own {
-			if near(e, own[j].diff) {
-				return e
+			// An echo during which a clock was set stands where its request does.
+			if c := &own[j]; near(e, c.diff) || near(e, c.first) {
+				return e, true
 			}
 		}
 	}
-	return estimates[0]
+	return estimates[0], false
+}
+
+// between gives an occurrence without an agreeing candidate of its own the offset
+// of its neighbours; where they disagree because a clock was set, that which
+// leaves it between them in time.
+func between(out []flow.Time, sure []bool, occ []occurrence) {
+	left := -1
+	for i := range out {
+		if sure[i] {
+			left = i
+			continue
+		}
+		right := i + 1
+		for right < len(out) && right-i < 8 && !sure[right] {
+			right++
+		}
+		if left < 0 || right >= len(out) || !sure[right] {
+			continue
+		}
+		if near(out[left], out[right]) {
+			if !near(out[left], out[i]) {
+				out[i] = out[left]
+			}
+			continue
+		}
+		at, low, high := occ[i].at(), occ[left].at()+out[left], occ[right].at()+out[right]
+		for _, offset := range [2]flow.Time{out[left], out[right]} {
+			if ref := at + offset; ref >= low-flow.Time(tight) && ref <= high+flow.Time(tight) {
+				out[i] = offset
+				break
+			}
+		}
+	}
 }
 
 // block is an offset from an occurrence on.

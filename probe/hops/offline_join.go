@@ -152,7 +152,7 @@ func fold(list []placed, facts []PointFacts) []placed {
 	out := list[:0]
 	for i := 0; i < len(list); {
 		end := i + 1
-		for end < len(list) && list[end].closeTo(&list[end-1]) {
+		for end < len(list) && end-i < 2*len(facts)+2 && list[end].closeTo(&list[end-1]) {
 			end++
 		}
 		if end > i+1 && once(list[i:end]) {
