@@ -55,7 +55,7 @@ func (m *Monitor) waiting(t *target, e *echo) {
 	if e.over || e.N <= t.lastAnswered || t.lastAnswered == 0 || t.young() {
 		return // a host that has never answered is no spike: a wrong name, a firewall
 	}
-	limit := th.freeze + m.cfg.Interval
+	limit := th.freeze + t.interval(m.cfg.Interval)
 	if t.ep == nil && !t.lossGone(e.N) {
 		limit = max(limit, lossyPatience)
 	}

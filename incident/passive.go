@@ -41,6 +41,10 @@ type vmSeries struct {
 	used    flow.Time
 	legs    [hops.LegKinds]legTimes
 	late    []hops.Passage // of the echoes that were late or lost
+
+	gap      time.Duration // between two echoes, smoothed
+	lastN    int64         // newest one
+	lastSent flow.Time
 }
 
 // legTimes are the last durations of one kind of leg in calm echoes.
@@ -215,6 +219,7 @@ func sampleOf(p *hops.Passage) probe.Sample {
 
 // passedBy judges a VM's echo like an own one.
 func (m *Monitor) passedBy(t *target, p *hops.Passage) {
+	t.vm.sent(p)
 	if p.State != hops.Returned {
 		t.vm.remember(p, m.now) // an incident that it starts shows it at once
 	} else if rtt, _ := p.RTT(); rtt > t.threshold().mark || t.vm.find(p.N) != nil {
@@ -239,6 +244,29 @@ func (m *Monitor) passedBy(t *target, p *hops.Passage) {
 		if seen[k] {
 			t.vm.legs[k].add(took[k])
 		}
+	}
+}
+
+// interval is the time between two echoes of t. A VM chooses its own, and a
+// single echo that is lost shows as lost only by the answer to the next one.
+func (t *target) interval(ours time.Duration) time.Duration {
+	if t.vm == nil {
+		return ours
+	}
+	return max(ours, t.vm.gap+t.vm.gap/4)
+}
+
+// sent learns the time between two echoes, smoothed.
+func (v *vmSeries) sent(p *hops.Passage) {
+	if n := p.N - v.lastN; v.lastN > 0 && n > 0 {
+		gap := p.Sent().Sub(v.lastSent) / time.Duration(n)
+		if v.gap == 0 {
+			v.gap = gap
+		}
+		v.gap += (gap - v.gap) / 4
+	}
+	if p.N > v.lastN {
+		v.lastN, v.lastSent = p.N, p.Sent()
 	}
 }
 

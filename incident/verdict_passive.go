@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,23 +105,15 @@ func alsoLate(in *Incident) (list []string) {
 	return list
 }
 
-// onWayVIF reports whether vif is one of the points of the echo that tells.
-func (b *builder) onWayVIF(vif string) bool {
-	for i := range b.vm.p.Spots {
-		if s := &b.vm.p.Spots[i]; s.VIF != 0 && b.m.pointName(b.vm.p, hops.Place(i)) == vif {
-			return true
-		}
-	}
-	return false
+// passes reports whether the echo that tells passed a vif or NIC of this name.
+func (p *PathPart) passes(name string) bool {
+	return slices.ContainsFunc(p.Legs, func(l PathLeg) bool { return l.From == name || l.To == name })
 }
 
 // unreadEvidence says that a guest on the way did not read its frames.
-func (b *builder) unreadEvidence(in *Incident) (list []string) {
-	if b.vm == nil {
-		return nil
-	}
+func unreadEvidence(in *Incident) (list []string) {
 	for i := range in.VIFs {
-		if v := &in.VIFs[i]; v.TxDropped > 0 && b.onWayVIF(v.VIF) {
+		if v := &in.VIFs[i]; v.TxDropped > 0 && in.Path.passes(v.VIF) {
 			list = append(list, fmt.Sprintf("vif %s on its way: %d frames toward it were dropped, for the guest did not read them (tx_dropped)", CleanMax(v.VIF, maxGuestName), v.TxDropped))
 		}
 	}

@@ -142,7 +142,7 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 		list = append(list, fmt.Sprintf("echo: %s ms on the wire, %s ms in this host", ms(o.Wire), ms(o.Queue)))
 	}
 	list = append(list, b.vmEvidence(in)...)
-	list = append(list, b.unreadEvidence(in)...)
+	list = append(list, unreadEvidence(in)...)
 	for i := range way {
 		w := &way[i]
 		if w.wait < 0 {
