@@ -67,7 +67,8 @@ type Live struct {
 	slab     []pending
 	free     []int32
 	newest   map[Key]int32
-	fair     lists // of the slab, by addresses
+	fair     lists // of the slab, by addresses: echoes of series that are not known
+	kept     lists // the same of those that are: the last to go
 	order    lists // of the slab, by arrival
 	ready    []ref
 	waiting  []ref
@@ -106,7 +107,7 @@ func NewLive(cfg LiveConfig) *Live {
 	cfg.MaxPending = cmp.Or(max(cfg.MaxPending, 0), 65536)
 	cfg.MaxSeries = cmp.Or(max(cfg.MaxSeries, 0), 16384)
 	return &Live{cfg: cfg, newest: map[Key]int32{}, byKey: map[SeriesKey]int32{}, maxKnown: max(cfg.MaxSeries/4, 1),
-		fair: newLists(buckets), order: newLists(1), young: newLists(buckets), known: newLists(1), mark: math.MinInt64 / 4}
+		fair: newLists(buckets), kept: newLists(buckets), order: newLists(1), young: newLists(buckets), known: newLists(1), mark: math.MinInt64 / 4}
 }
 
 // SetLinks says which captured links are up: only they must be drained before an

@@ -87,7 +87,7 @@ func (l *Live) begin(key Key, older int32, s *liveSight) int32 {
 		return none
 	}
 	if l.full() {
-		v := l.fair.heads[l.fair.victim(bucket, l.cfg.MaxPending)].first
+		v := l.leastWanted(bucket)
 		l.count.Evicted++
 		if v == older {
 			older = l.slab[v].older
@@ -105,12 +105,24 @@ func (l *Live) begin(key Key, older int32, s *liveSight) int32 {
 	sr.last = s.at
 	p.n = sr.n
 	l.newest[key] = i
-	l.fair.push(bucket, i)
+	if p.kept = sr.known; p.kept {
+		l.kept.push(bucket, i)
+	} else {
+		l.fair.push(bucket, i)
+	}
 	l.order.push(0, i)
 	if sr.known {
 		l.waiting = append(l.waiting, ref{i, p.gen})
 	}
 	return i
+}
+
+// leastWanted is the echo that goes for a newcomer of bucket.
+func (l *Live) leastWanted(bucket int) int32 {
+	if v := l.fair.heads[l.fair.victim(bucket, l.cfg.MaxPending)].first; v != none {
+		return v
+	}
+	return l.kept.heads[l.kept.victim(bucket, l.cfg.MaxPending)].first
 }
 
 func (l *Live) full() bool { return len(l.free) == 0 && len(l.slab) >= l.cfg.MaxPending }
@@ -153,7 +165,11 @@ func (l *Live) drop(i int32) {
 			}
 		}
 	}
-	l.fair.remove(int(p.bucket), i)
+	if p.kept {
+		l.kept.remove(int(p.bucket), i)
+	} else {
+		l.fair.remove(int(p.bucket), i)
+	}
 	l.order.remove(0, i)
 	p.gen++
 	l.free = append(l.free, i)

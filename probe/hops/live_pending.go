@@ -20,6 +20,7 @@ type pending struct {
 	bucket     uint8
 	seen       uint8 // bit mask of the slots
 	tunnel     uint8 // of the places
+	kept       bool  // in Live.kept, else in Live.fair
 	queued     bool  // in Live.ready
 	stepped    bool  // somebody set the clock meanwhile
 	copies     [Places]uint8
