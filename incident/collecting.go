@@ -80,7 +80,11 @@ func (m *Monitor) start(c *collecting) {
 		m.suppressed++
 		m.unsaid++
 		const kind = "incidents not written: "
-		m.noteInstead(m.now, kind, fmt.Sprintf("%s%d (over %d a minute or %d an hour)", kind, m.suppressed, perMinute, perHour))
+		minute, hour := perMinute, perHour
+		if c.t != nil && c.t.vm != nil {
+			minute, hour = vmPerMinute, vmPerHour
+		}
+		m.noteInstead(m.now, kind, fmt.Sprintf("%s%d (over %d a minute or %d an hour)", kind, m.suppressed, minute, hour))
 		return
 	}
 	m.number++

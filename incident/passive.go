@@ -21,6 +21,8 @@ const (
 	vmLate        = 32               // passages of late and lost echoes of a series
 	vmLateMemory  = 90 * time.Second // how long they are kept
 	maxPathEchoes = 8                // that an incident lists
+	vmPerMinute   = perMinute - 2    // incidents that VMs' pings start
+	vmPerHour     = perHour - 10
 )
 
 // passive is what is known of pings that VMs send and receive, from seeing them
@@ -320,8 +322,8 @@ func waitOf(p *hops.Passage) time.Duration {
 	return math.MinInt64
 }
 
-// vmAllowed is the rate limit of incidents that VMs' pings start: half of all, so
-// that a VM with a bad line leaves room for what this host finds itself.
+// vmAllowed is the rate limit of incidents that VMs' pings start: a third below that
+// of all, so that a VM with a bad line leaves room for what this host finds itself.
 func (m *Monitor) vmAllowed(c *collecting) bool {
 	if c.t == nil || c.t.vm == nil {
 		return true
@@ -333,7 +335,7 @@ func (m *Monitor) vmAllowed(c *collecting) bool {
 			last++
 		}
 	}
-	if last >= perMinute/2 || len(m.vmStarted) >= perHour/2 {
+	if last >= vmPerMinute || len(m.vmStarted) >= vmPerHour {
 		return false
 	}
 	m.vmStarted = append(m.vmStarted, m.now)

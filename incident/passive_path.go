@@ -185,7 +185,7 @@ func (m *Monitor) lateVM(c *collecting, to flow.Time, told *hops.Passage) []*hop
 			if at := p.Sent(); p == told || at < c.from || at >= to {
 				continue
 			}
-			if e := t.echoes.get(p.N); e != nil && (e.over || e.State == probe.Lost && t.ep != nil && t.ep.inc == c) {
+			if e := t.echoes.get(p.N); e != nil && (e.over || e.State == probe.Lost && m.lossOf(t, e, c)) {
 				list = append(list, p)
 			}
 		}
@@ -195,6 +195,12 @@ func (m *Monitor) lateVM(c *collecting, to flow.Time, told *hops.Passage) []*hop
 		list = slices.Insert(list, 0, told)
 	}
 	return list[:min(len(list), maxPathEchoes)]
+}
+
+// lossOf reports whether a lost echo of t belongs to an episode of incident c.
+func (m *Monitor) lossOf(t *target, e *echo, c *collecting) bool {
+	ep := m.episodeOf(t, e)
+	return ep != nil && ep.inc == c
 }
 
 // vmEchoes writes them.

@@ -10,7 +10,7 @@ import (
 
 // simVM is a ping that a VM sends or gets, as the rings of vifs and NICs see it.
 type simVM struct {
-	name, shape  string // out, in, local
+	name, shape  string // out, in, local, host
 	src, dst     string
 	vif, vif2    int
 	nic, back    flow.LinkID
@@ -76,6 +76,9 @@ func (v *simVM) pass(s *sim, w simVMWay) {
 		see(1, v.vif, 0, flow.Rx, false)
 		see(2, v.vif, 0, flow.Tx, true)
 		see(3, 0, v.back, flow.Tx, true)
+	case "host": // this host answers
+		see(0, v.vif, 0, flow.Tx, false)
+		see(1, v.vif, 0, flow.Rx, true)
 	case "local":
 		see(0, v.vif, 0, flow.Tx, false)
 		see(1, v.vif2, 0, flow.Rx, false)
@@ -98,7 +101,7 @@ func (s *sim) sightsOf(id flow.LinkID, mark flow.Time) (list []flow.Echo) {
 	return list
 }
 
-// vmping NAME out|in|local SRC DST vif VIF[,VIF] nic NIC back NIC every D legs D D D
+// vmping NAME out|in|local|host SRC DST vif VIF[,VIF] nic NIC back NIC every D legs D D D
 func (p *player) vmping(f []string) {
 	v := &simVM{name: f[0], shape: f[1], src: f[2], dst: f[3], id: uint16(100 + len(p.s.vms)), every: p.duration(f[11])}
 	v.phase = time.Duration(len(p.s.vms)*10+5) / 5 * 10 * time.Millisecond
@@ -116,7 +119,7 @@ func (p *player) vmping(f []string) {
 	if len(names) > 1 {
 		v.vif2 = index(names[1])
 	}
-	if v.shape != "local" {
+	if v.shape == "out" || v.shape == "in" {
 		v.nic, v.back = p.link(f[7]).ID, p.link(f[9]).ID
 	}
 	for i := range v.legs {

@@ -37,6 +37,8 @@ func (b *builder) blameInside(in *Incident) {
 	switch vif := b.slowVIF(); {
 	case b.vm.seg == SegmentGuest:
 		v.Advice = "Look into the VM: its CPU (steal, a long run queue), its firewall, its interrupts; the network delivered in time."
+	case b.vm.seg == SegmentHost:
+		v.Advice = "Look at the CPUs of this host at that time."
 	case vif != "":
 		v.Advice = "Look at the queue of vif " + vif + " (tc -s qdisc show dev " + vif + "), at the bridge, and at the CPUs of this host."
 	}
