@@ -21,8 +21,8 @@ const (
 
 // saveJob is a sealed incident with the picture of its moment.
 type saveJob struct {
-	in     *incident.Incident
-	screen func(io.Writer) error
+	in          *incident.Incident
+	screen, svg func(io.Writer) error
 }
 
 // saved is what became of a job.
@@ -78,7 +78,7 @@ func (s *saver) write(ctx context.Context, st *store.Store, j saveJob) {
 	var deadline <-chan time.Time
 	stopping := ctx.Done()
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
-		dir, err := st.Write(j.in, []store.Attachment{{Name: "screen.txt", Write: j.screen}})
+		dir, err := st.Write(j.in, []store.Attachment{{Name: "screen.txt", Write: j.screen}, {Name: "screen.svg", Write: j.svg}})
 		s.done <- saved{j.in, dir, err}
 		if dir != "" {
 			return

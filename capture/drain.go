@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"spiketop/capture/decode"
+	"spiketop/capture/recorder"
 	"spiketop/capture/tpacket"
 	"spiketop/flow"
 )
@@ -42,6 +43,7 @@ type drain struct {
 
 	meta decode.Meta // kept here so that they do not escape to the heap one by one
 	echo flow.Echo
+	kept recorder.Frame
 
 	frames, lost, refused, damaged, badStamps uint64
 }
@@ -103,6 +105,11 @@ func (r *Reader) readBlock(b *tpacket.Block, now flow.Time) {
 	d := &r.drain
 	var f tpacket.Frame
 	newest := d.watermark
+	rec := r.cfg.Recorder
+	if rec != nil {
+		rec.Begin()
+		defer rec.End()
+	}
 	for b.Next(&f) {
 		at, off, ok := r.stamps.convert(f.Stamp, d.watermark, now)
 		if !ok { // has the clock been stepped since the poll?
@@ -119,6 +126,10 @@ func (r *Reader) readBlock(b *tpacket.Block, now flow.Time) {
 			r.open.left++
 			continue
 		}
+		if rec != nil {
+			d.kept = kept(&f)
+			rec.Add(&d.kept)
+		}
 		d.meta = meta(&f, at)
 		if r.dec.Decode(f.Data, &d.meta, r.tally.next(), &d.echo) {
 			d.echo.Link, d.echo.Offset = r.cfg.Link, off
@@ -130,6 +141,12 @@ func (r *Reader) readBlock(b *tpacket.Block, now flow.Time) {
 	d.refused += b.Counts.Refused
 	d.damaged += b.Counts.Damaged
 	r.pass(newest.Add(-inFlight))
+}
+
+// kept is what the flight recorder keeps of f.
+func kept(f *tpacket.Frame) recorder.Frame {
+	return recorder.Frame{Stamp: f.Stamp, Outgoing: f.Outgoing, Len: f.Len, GSOSize: f.GSOSize, GSOType: f.GSOType,
+		HasVLAN: f.HasVLAN, VLANTCI: f.VLANTCI, VLANTPID: f.VLANTPID, Data: f.Data}
 }
 
 // meta is what the ring says about f, as the decoder wants it.

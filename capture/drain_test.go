@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"spiketop/capture/decode"
+	"spiketop/capture/recorder"
 	"spiketop/capture/tpacket"
 	"spiketop/capture/tpacket/tpackettest"
 	"spiketop/flow"
@@ -123,9 +124,10 @@ func TestDrainAllocs(t *testing.T) {
 // as at 200 kpps.
 func BenchmarkDrain(b *testing.B) {
 	for _, bb := range []struct {
-		name  string
-		flows int
-	}{{"1flow", 1}, {"1kflows", 1000}, {"64kflows", 65536}} {
+		name     string
+		flows    int
+		recorder bool
+	}{{"1flow", 1, false}, {"1kflows", 1000, false}, {"1kflows,recorder", 1000, true}, {"64kflows", 65536, false}} {
 		b.Run(bb.name, func(b *testing.B) {
 			const perBlock, blocks = 90, 400
 			mems := make([][]byte, blocks)
@@ -138,6 +140,13 @@ func BenchmarkDrain(b *testing.B) {
 			}
 			r := memoryReader(1 << 17)
 			r.out.out = make(chan *flow.Batch) // nobody takes them
+			if bb.recorder {
+				var err error
+				if r.cfg.Recorder, err = recorder.New(32<<20, 128); err != nil {
+					b.Fatal(err)
+				}
+				defer r.cfg.Recorder.Close()
+			}
 			b.ReportAllocs()
 			i, cpu := 0, cpuTime(b)
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"spiketop/capture/decode"
+	"spiketop/capture/recorder"
 	"spiketop/capture/tpacket"
 	"spiketop/flow"
 )
@@ -31,6 +32,7 @@ type ReaderConfig struct {
 	Clock    *Clock // shared by all Readers of the process
 	Classify flow.TableClassify
 	Out      chan<- *flow.Batch // never closed; a full one makes batches merge, see Run
+	Recorder *recorder.Memory   // keeps the frames' first bytes; nil = nobody does. It stays the caller's.
 
 	Table   flow.TableConfig // other limits of the table; Link, Classify and a random Seed are filled in
 	Ring    tpacket.Config   // sizes of the ring at first; Ifindex is ignored

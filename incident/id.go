@@ -21,9 +21,11 @@ func NewID(sent time.Time, target string) string {
 	if target == "" {
 		target = "manual"
 	}
+	return sent.UTC().Format(idTime) + "-" + nameInID(target)
+}
+
+func nameInID(target string) string {
 	var b strings.Builder
-	b.WriteString(sent.UTC().Format(idTime))
-	b.WriteByte('-')
 	n := 0
 	for _, r := range target {
 		if n == MaxTargetInID {

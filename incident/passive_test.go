@@ -152,3 +152,27 @@ func TestPassiveAllocs(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestPassiveMask: who must not learn who is who learns it from the path neither,
+// and the NICs keep their names.
+func TestPassiveMask(t *testing.T) {
+	in := *playStory(t, passiveStory).last()
+	in.VIFs = nil // as if its counters had not been read
+	masked, err := Mask(&in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := WriteJSON(&b, masked); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"023471", "192.168.47.111", "192.168.47.127"} {
+		if strings.Contains(b.String(), secret) {
+			t.Errorf("%s is in the masked file", secret)
+		}
+	}
+	legs := masked.Path.Legs
+	if legs[0].To != "eth0" || legs[1].To != "eth1" || legs[0].From != "vif-1" || legs[0].What != in.Path.Legs[0].What || masked.Path.Echoes[0].Points[1].Name != "eth0/eth1" {
+		t.Errorf("legs %+v, points %+v", legs, masked.Path.Echoes[0].Points)
+	}
+}

@@ -14,44 +14,16 @@ type theme struct {
 	bar tcell.Color // behind a row; ColorDefault: shown in reverse instead
 }
 
-// The colours are those of Okabe and Ito (2008), made lighter or darker for
-// their background: they are told apart by people with any of the common colour
-// blindnesses, and by their lightness in a recording without colour. No pair
-// that matters is red and green. Orange and yellow are kept for what is wrong.
-var dark = theme{
-	fg: [render.Roles]tcell.Color{
-		render.Plain:   tcell.ColorDefault,
-		render.Faint:   tcell.NewHexColor(0x8a8a8a),
-		render.Strong:  tcell.ColorDefault,
-		render.Storage: tcell.NewHexColor(0xe0a0d8),
-		render.VIF:     tcell.NewHexColor(0x56b4e9),
-		render.Host:    tcell.NewHexColor(0x5fd7af),
-		render.Control: tcell.NewHexColor(0xb0b0b0),
-		render.Other:   tcell.ColorDefault,
-		render.Calm:    tcell.NewHexColor(0x56b4e9),
-		render.Marked:  tcell.NewHexColor(0xffd75f),
-		render.Alarm:   tcell.NewHexColor(0xff8700),
-		render.Load:    tcell.NewHexColor(0x5f87af),
-	},
-	bar: tcell.NewHexColor(0x263a56),
-}
+var dark, light = themeOf(render.Dark), themeOf(render.Light)
 
-var light = theme{
-	fg: [render.Roles]tcell.Color{
-		render.Plain:   tcell.ColorDefault,
-		render.Faint:   tcell.NewHexColor(0x6c6c6c),
-		render.Strong:  tcell.ColorDefault,
-		render.Storage: tcell.NewHexColor(0x8a2f7b),
-		render.VIF:     tcell.NewHexColor(0x005f9e),
-		render.Host:    tcell.NewHexColor(0x00664b),
-		render.Control: tcell.NewHexColor(0x585858),
-		render.Other:   tcell.ColorDefault,
-		render.Calm:    tcell.NewHexColor(0x0072b2),
-		render.Marked:  tcell.NewHexColor(0x8a6500),
-		render.Alarm:   tcell.NewHexColor(0xc24a00),
-		render.Load:    tcell.NewHexColor(0x4a6f94),
-	},
-	bar: tcell.NewHexColor(0xd3e3f5),
+func themeOf(p render.Palette) theme {
+	t := theme{bar: tcell.NewHexColor(p.Bar)}
+	for role, c := range p.Fg {
+		if c != render.Default {
+			t.fg[role] = tcell.NewHexColor(c)
+		}
+	}
+	return t
 }
 
 // plain has no colour: bold, reverse, letters, marks and heights say it all.

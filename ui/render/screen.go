@@ -101,6 +101,9 @@ func leftTitle(w int, v *View) []span {
 			}
 		}
 	}
+	if len(f.Links) == 0 && v.Frozen != nil { // an incident alone, read from disk
+		return []span{{text: incident.Clean(v.Frozen.Host), st: Style{Bold: true}}, {"  " + incident.Clean(v.Frozen.ID), Style{Fg: Faint}, 1}}
+	}
 	total := [2]float64{}
 	for i := range f.Links {
 		for d := range total {
@@ -178,7 +181,7 @@ func rightTitle(w int, v *View) []span {
 	switch {
 	case v.Page == Snapshot: // the panes are not to be seen
 	case v.Frozen != nil:
-		spans = append(spans, span{fmt.Sprintf(" FROZEN #%d ", v.Frozen.Number), Style{Fg: Alarm, Bold: true, Reverse: true}, 0})
+		spans = append(spans, span{" FROZEN" + numbered(v.Frozen) + " ", Style{Fg: Alarm, Bold: true, Reverse: true}, 0})
 		if v.Held != "" && w >= 100 {
 			spans = append(spans, span{" " + v.Held, Style{Fg: Faint}, 0})
 		}

@@ -43,7 +43,7 @@ func drawSnapshot(c *Canvas, r rect, v *View) Layout {
 
 func (v *View) snapshotTitle(in *incident.Incident) []span {
 	spans := []span{
-		{fmt.Sprintf("INCIDENT #%d", in.Number), Style{Fg: Alarm, Bold: true}, 0},
+		{"INCIDENT" + numbered(in), Style{Fg: Alarm, Bold: true}, 0},
 		{"  " + incident.Clean(in.Host), Style{}, 3},
 		{v.in(in.Window.From).Format("  2006-01-02"), Style{}, 4},
 		{v.in(in.Window.From).Format("  15:04:05.000"), Style{}, 2},
@@ -54,6 +54,14 @@ func (v *View) snapshotTitle(in *incident.Incident) []span {
 		spans = append(spans, span{"  still collecting", Style{Fg: Marked, Bold: true}, 1})
 	}
 	return spans
+}
+
+// numbered is the running number of an incident; one read from disk has none.
+func numbered(in *incident.Incident) string {
+	if in.Number == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" #%d", in.Number)
 }
 
 // story is the incident in sentences, as many lines as the screen can spare.

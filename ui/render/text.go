@@ -13,6 +13,16 @@ import (
 // nil, then the strip is missing; width is bounded to 80..240 columns. The only
 // errors are those of w.
 func SnapshotText(w io.Writer, frame *incident.Frame, in *incident.Incident, width int) error {
+	for _, c := range snapshotParts(frame, in, width) {
+		if _, err := fmt.Fprint(w, c.String()); err != nil {
+			return fmt.Errorf("write screen of incident %s: %w", in.ID, err)
+		}
+	}
+	return nil
+}
+
+// snapshotParts draws the parts of a snapshot, from the top.
+func snapshotParts(frame *incident.Frame, in *incident.Incident, width int) (parts []*Canvas) {
 	width = min(max(width, 80), 240)
 	v := &View{Frame: frame, Panes: frame, Frozen: in, Incident: in, LocalPorts: true, RemotePorts: true, Zoom: -1, NoTrailing: true}
 	if frame == nil {
@@ -27,12 +37,10 @@ func SnapshotText(w io.Writer, frame *incident.Frame, in *incident.Incident, wid
 	}
 	for _, draw := range []func(*View, int) *Canvas{panesText, stripText, storyText} {
 		if c := draw(v, width); c != nil {
-			if _, err := fmt.Fprint(w, c.String()); err != nil {
-				return fmt.Errorf("write screen of incident %s: %w", in.ID, err)
-			}
+			parts = append(parts, c)
 		}
 	}
-	return nil
+	return parts
 }
 
 // paneRows is how many flows a pane of screen.txt shows.

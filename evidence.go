@@ -1,0 +1,104 @@
+package main
+
+import (
+	"time"
+
+	"spiketop/capture/recorder"
+	"spiketop/flow"
+	"spiketop/incident"
+)
+
+const (
+	// evidenceEvery is how often frames of an open window are cut out of the
+	// recorders: those of a busy link hold only a second or two.
+	evidenceEvery = 300 * time.Millisecond
+	// evidenceMost bounds what one incident may hold in memory, in bytes.
+	evidenceMost = 64 << 20
+)
+
+// evidence cuts the frames of open incidents out of the flight recorders before
+// they are overwritten. It belongs to the watch.
+type evidence struct {
+	recorders map[flow.LinkID]*recorder.Memory
+	held      map[int]*heldFrames // by number of the incident
+	next      flow.Time
+}
+
+// heldFrames are the frames of one incident so far.
+type heldFrames struct {
+	window flow.Span
+	links  map[flow.LinkID]*heldLink
+	room   int
+}
+
+// heldLink is one recorder's part. Stamps are of CLOCK_REALTIME.
+type heldLink struct {
+	frames []recorder.Frame
+	from   int64 // nothing is missing from here on
+	upTo   int64 // cut so far
+	beyond bool  // the room was used up
+}
+
+func newEvidence(r map[flow.LinkID]*recorder.Memory) *evidence {
+	return &evidence{recorders: r, held: map[int]*heldFrames{}}
+}
+
+// keep cuts what the open windows have come to. drained says how far each link
+// has been read.
+func (e *evidence) keep(now flow.Time, open []incident.OpenWindow, off flow.WallOffset, drained map[flow.LinkID]flow.Time) {
+	if len(e.recorders) == 0 || len(open) == 0 && len(e.held) == 0 || now < e.next {
+		return
+	}
+	e.next = now.Add(evidenceEvery)
+	for _, o := range open {
+		e.cut(o, off, drained)
+	}
+}
+
+func (e *evidence) cut(o incident.OpenWindow, off flow.WallOffset, drained map[flow.LinkID]flow.Time) {
+	h := e.held[o.Number]
+	if h == nil {
+		h = &heldFrames{links: map[flow.LinkID]*heldLink{}, room: evidenceMost}
+		e.held[o.Number] = h
+	}
+	h.window = o.Window
+	for id, m := range e.recorders {
+		to := o.Window.To
+		if d, ok := drained[id]; ok {
+			to = min(to, d)
+		}
+		h.cut(id, m, off.Wall(o.Window.From).UnixNano(), off.Wall(to).UnixNano())
+	}
+}
+
+// cut takes what is new of one link.
+func (h *heldFrames) cut(id flow.LinkID, m *recorder.Memory, from, to int64) {
+	l := h.links[id]
+	if l == nil {
+		l = &heldLink{from: from, upTo: from}
+		h.links[id] = l
+	}
+	if to <= l.upTo || l.beyond {
+		return
+	}
+	c := m.Cut(l.upTo, to, h.room)
+	if !c.Complete {
+		l.from = max(l.from, c.From)
+	}
+	l.frames = append(l.frames, c.Frames...)
+	for i := range c.Frames {
+		h.room -= len(c.Frames[i].Data) + 64
+	}
+	l.upTo, l.beyond = to, c.Beyond
+}
+
+// take returns the frames of a sealed incident and forgets them; nil if there is
+// no recorder.
+func (e *evidence) take(number int, off flow.WallOffset, drained map[flow.LinkID]flow.Time) *heldFrames {
+	h := e.held[number]
+	if h != nil { // the end of the window may have come since
+		e.cut(incident.OpenWindow{Number: number, Window: h.window}, off, drained)
+		delete(e.held, number)
+	}
+	return h
+}
