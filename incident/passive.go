@@ -87,8 +87,9 @@ func (m *Monitor) VIFDrained(upTo flow.Time) {
 	m.passive.live.Drained(0, upTo)
 }
 
-// VIFLost says that echoes on vifs between from and to are missing.
-func (m *Monitor) VIFLost(from, to flow.Time) { m.passive.live.Gap(from, to) }
+// VIFLost says that echoes between from and to are missing on the vif with this
+// ifindex, 0 = on any: what seems lost then is not known.
+func (m *Monitor) VIFLost(vif int, from, to flow.Time) { m.passive.live.Gap(vif, from, to) }
 
 // PassiveCounts say how many of VMs' echoes are held and were left out.
 func (m *Monitor) PassiveCounts() hops.LiveCounts { return m.passive.live.Counts() }
@@ -115,7 +116,7 @@ func (m *Monitor) passiveBatch(b *flow.Batch, before flow.Time) {
 		m.passing(&b.Echoes[i])
 	}
 	if b.Lost > 0 {
-		m.passive.live.Gap(before, b.LostAt)
+		m.passive.live.Gap(0, before, b.LostAt)
 	}
 	m.passive.live.Drained(b.Link, b.Drained)
 }

@@ -3,6 +3,7 @@ package hops
 import (
 	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"spiketop/flow"
@@ -62,7 +63,7 @@ type LiveCounts struct {
 type Live struct {
 	cfg     LiveConfig
 	sources []source
-	gaps    []span
+	gaps    []gap
 
 	slab     []pending
 	free     []int32
@@ -93,7 +94,11 @@ type source struct {
 	moved time.Duration // Live.ran when upTo last moved
 }
 
-type span struct{ from, to flow.Time }
+// gap is a time in which something is missing, both ends included.
+type gap struct {
+	vif      int32 // 0 = anywhere
+	from, to flow.Time
+}
 
 // ref names a pending echo that may have gone meanwhile.
 type ref struct {
@@ -147,32 +152,52 @@ func (l *Live) Drained(id flow.LinkID, upTo flow.Time) {
 	}
 }
 
-// Gap says that frames of some source between from and to are missing: echoes of
-// that time are not lost, but Unclear.
-func (l *Live) Gap(from, to flow.Time) {
+// maxGaps is how many are remembered; then the oldest two become one.
+const maxGaps = 256
+
+// Gap says that echoes between from and to are missing on a vif, or with vif 0
+// anywhere: those of that time are not lost, but Unclear.
+func (l *Live) Gap(vif int, from, to flow.Time) {
 	if to < from {
 		from, to = to, from
 	}
-	if n := len(l.gaps); n > 0 && from <= l.gaps[n-1].to && to >= l.gaps[n-1].from {
-		last := &l.gaps[n-1]
-		last.from, last.to = min(last.from, from), max(last.to, to)
-		return
+	for i := len(l.gaps) - 1; i >= 0; i-- {
+		if g := &l.gaps[i]; g.vif == int32(vif) && from <= g.to && to >= g.from {
+			g.from, g.to = min(g.from, from), max(g.to, to)
+			return
+		}
 	}
-	if len(l.gaps) == 256 {
-		l.gaps[1] = span{min(l.gaps[0].from, l.gaps[1].from), max(l.gaps[0].to, l.gaps[1].to)}
+	if len(l.gaps) == maxGaps {
+		x, y := l.gaps[0], l.gaps[1]
+		if x.vif != y.vif {
+			y.vif = 0
+		}
+		l.gaps[1] = gap{y.vif, min(x.from, y.from), max(x.to, y.to)}
 		l.gaps = append(l.gaps[:0], l.gaps[1:]...)
 	}
-	l.gaps = append(l.gaps, span{from, to})
+	l.gaps = append(l.gaps, gap{int32(vif), from, to})
 }
 
-// missing returns the begin of the first gap in [from, to].
-func (l *Live) missing(from, to flow.Time) (at flow.Time, ok bool) {
+// missing returns the begin of the first gap in [from, to] that may have hidden a
+// sight of p.
+func (l *Live) missing(p *pending, from, to flow.Time) (at flow.Time, ok bool) {
 	for _, g := range l.gaps {
-		if g.from <= to && from <= g.to && (!ok || g.from < at) {
+		if g.from <= to && from <= g.to && (!ok || g.from < at) && (g.vif == 0 || l.passesVIF(p, g.vif)) {
 			at, ok = g.from, true
 		}
 	}
 	return at, ok
+}
+
+// passesVIF reports whether p was seen on a vif, or its series usually is.
+func (l *Live) passesVIF(p *pending, vif int32) bool {
+	for _, place := range []Place{FromGuest, ToGuest} {
+		if p.has(2*int(place)) && p.where[2*place] == vif {
+			return true
+		}
+	}
+	s := l.seriesOf(p)
+	return s != nil && (s.vifs[0] == vif || s.vifs[1] == vif)
 }
 
 // Counts returns what is held now and what was left out so far.
@@ -211,9 +236,8 @@ func (l *Live) Tick(now flow.Time) []Passage {
 	l.finishReady()
 	l.expire()
 	l.reportWaiting()
-	for len(l.gaps) > 0 && l.gaps[0].to < l.mark.Add(-2*l.cfg.LossAfter) {
-		l.gaps = append(l.gaps[:0], l.gaps[1:]...)
-	}
+	old := l.mark.Add(-2 * l.cfg.LossAfter)
+	l.gaps = slices.DeleteFunc(l.gaps, func(g gap) bool { return g.to < old })
 	return l.out
 }
 
@@ -252,7 +276,7 @@ func (l *Live) expire() {
 		}
 		p := &l.slab[i]
 		state := Unanswered
-		if _, missed := l.missing(p.begin(), p.begin().Add(l.cfg.LossAfter)); missed {
+		if _, missed := l.missing(p, p.begin(), p.begin().Add(l.cfg.LossAfter)); missed {
 			state = Unclear
 		}
 		if !p.hasRequest() {
@@ -276,7 +300,7 @@ func (l *Live) reportWaiting() {
 			continue
 		}
 		upTo := l.mark
-		if at, missed := l.missing(p.begin(), upTo); missed {
+		if at, missed := l.missing(p, p.begin(), upTo); missed {
 			upTo = at
 		}
 		s := l.seriesOf(p)

@@ -12,6 +12,7 @@ type series struct {
 	misses   uint8
 	hasEntry bool
 	entry    Place
+	vifs     [2]int32 // of FromGuest and ToGuest
 	pending  int
 	answered int
 	n        int64     // echoes so far
@@ -38,6 +39,7 @@ func (s *series) learn(p *pending, entry Place) {
 		}
 	}
 	s.hasEntry, s.entry, s.usual, s.misses = true, entry, mask, 0
+	s.vifs = [2]int32{p.where[2*FromGuest], p.where[2*ToGuest]}
 }
 
 // judges reports whether p can be compared with the others of its series: its

@@ -265,14 +265,17 @@ func TestLiveWaits(t *testing.T) {
 
 // TestLiveGap: what may have fallen into a ring's overflow is not lost.
 func TestLiveGap(t *testing.T) {
-	l, base := known(t)
-	hand(l, spotted{at: base, where: "v21", dir: flow.Tx, seq: 1}, spotted{at: base + 20*us, where: "l1", dir: flow.Tx, seq: 1})
-	l.Gap(flow.Time(base+300*ms), flow.Time(base+400*ms))
-	if got := settle(l, base+time.Second); len(got) != 1 || got[0].Age != 300*ms {
-		t.Errorf("%v, want one that has surely waited until the gap", got)
-	}
-	if got := settle(l, base+3*time.Second); len(got) != 1 || got[0].State != Unclear {
-		t.Errorf("%v, want unclear", got)
+	for _, gapAt := range []int{0, 21} {
+		l, base := known(t)
+		hand(l, spotted{at: base, where: "v21", dir: flow.Tx, seq: 1}, spotted{at: base + 20*us, where: "l1", dir: flow.Tx, seq: 1})
+		l.Gap(22, flow.Time(base+200*ms), flow.Time(base+250*ms)) // another VM's flood
+		l.Gap(gapAt, flow.Time(base+300*ms), flow.Time(base+400*ms))
+		if got := settle(l, base+time.Second); len(got) != 1 || got[0].Age != 300*ms {
+			t.Errorf("%v, want one that has surely waited until the gap", got)
+		}
+		if got := settle(l, base+3*time.Second); len(got) != 1 || got[0].State != Unclear {
+			t.Errorf("%v, want unclear", got)
+		}
 	}
 }
 
@@ -292,22 +295,23 @@ func TestLiveClockStep(t *testing.T) {
 	}
 }
 
-// TestLiveFlood: a million echoes of other ids, and as many of other addresses,
+// TestLiveFlood: a million echoes of other ids, and very many of other addresses,
 // fill no memory and push out nobody who was there.
 func TestLiveFlood(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
+		n     int
 		flood func(i int) (id uint16, src, dst [16]byte)
 	}{
-		{"ids of one pair", func(i int) (uint16, [16]byte, [16]byte) { return uint16(i), addr4(1), addr4(2) }},
-		{"ids and addresses", func(i int) (uint16, [16]byte, [16]byte) {
+		{"ids of one pair", 1_000_000, func(i int) (uint16, [16]byte, [16]byte) { return uint16(i), addr4(1), addr4(2) }},
+		{"ids and addresses", 200_000, func(i int) (uint16, [16]byte, [16]byte) {
 			return uint16(i), addr4(0x0a000000 + uint32(i)), addr4(0x0b000000)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, base := known(t)
 			hand(l, outward(base, 1)[:2]...) // it waits while the flood comes
-			for i := range 1_000_000 {
+			for i := range tt.n {
 				e := flow.Echo{At: flow.Time(base + ms + time.Duration(i)*us), VIF: 30, Dir: flow.Tx, Family: flow.FamilyIPv4, Seq: uint16(i >> 16)}
 				e.ID, e.Src, e.Dst = tt.flood(i)
 				l.Echo(&e)
@@ -410,7 +414,7 @@ func chew(t *testing.T, b []byte) {
 			l.Drained(flow.LinkID(b[3]>>1%3), flow.Time(now))
 		}
 		if b[3]&0x30 == 0x30 {
-			l.Gap(flow.Time(now-50*ms), flow.Time(now))
+			l.Gap(int(b[3]>>6)*21%23, flow.Time(now-50*ms), flow.Time(now))
 		}
 		for _, p := range l.Tick(flow.Time(now)) {
 			check(t, &p)
