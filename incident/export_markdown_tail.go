@@ -109,6 +109,9 @@ func mdLimits(in *Incident) string {
 	if lost > 0 {
 		s = append(s, fmt.Sprintf("frames lost in the capture ring: %d", lost))
 	}
+	if p := in.Packets; p != nil && len(p.Missing) > 0 {
+		s = append(s, "packets.pcapng: "+strings.Join(p.Missing, "; "))
+	}
 	add(in.Self.LateTicks, "ticks at which this process was late")
 	add(in.Self.EvictedFlows, "flows evicted from a full table")
 	add(in.Self.ClockSteps, "clock steps")

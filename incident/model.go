@@ -39,6 +39,7 @@ type Incident struct {
 	Storage  *StoragePart `json:"storage,omitempty"`
 	VIFs     []VIFPart    `json:"vifs,omitempty"`
 	VIFSum   *VIFSum      `json:"vif_sum,omitempty"`
+	Packets  *PacketsPart `json:"packets,omitempty"`
 	Verdict  Verdict      `json:"verdict"`
 	Self     SelfPart     `json:"self"`
 
