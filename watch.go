@@ -136,6 +136,7 @@ func (w *watch) takeWaiting() {
 	take(w.s.batches, w.batch)
 	take(w.s.updates, w.update)
 	take(w.s.counters, w.mon.Counters)
+	w.takeNear()
 	take(w.s.states, w.newState)
 	take(w.s.looks, w.newGuests)
 	take(w.s.moved, w.mon.GuestNICs)
@@ -158,6 +159,7 @@ func (w *watch) judge(now flow.Time) {
 		w.mon.Sample(s)
 	}
 	w.carryOut(w.mon.Tick(now), now)
+	w.hurry()
 }
 
 func (w *watch) batch(b *flow.Batch) {

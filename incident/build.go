@@ -27,7 +27,9 @@ func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 	in.Flows = b.flows()
 	in.Bond = b.bonds()
 	b.guestParts(in)
+	in.Load = b.loadPart()
 	b.judge(in)
+	b.judgeNear(in)
 	nameFeeder(in)
 	c.rows = b.rows
 	return in
