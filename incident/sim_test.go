@@ -26,6 +26,7 @@ type sim struct {
 	lag     time.Duration // by which rings and slots lag behind, beside simDelay
 	random  uint64
 	guests  simGuests
+	load    simLoad
 	tcp     map[flow.Socket]flow.TCPInfo // what the kernel would say
 }
 
@@ -47,6 +48,7 @@ type simLink struct {
 	lose    uint64 // in the next slot
 	late    []*flow.Slot
 	counter flow.LinkCounters
+	driver  simDriver
 	silent  bool // delivers nothing
 }
 
@@ -74,7 +76,7 @@ type simTarget struct {
 
 // simWay is what happens to an echo.
 type simWay struct {
-	rtt, queue, own time.Duration
+	rtt, queue, own, wake time.Duration
 	lost, uncertain bool
 	user            bool // no stamp of the kernel
 	member, reply   flow.LinkID
@@ -264,6 +266,7 @@ func (s *sim) round() {
 func (s *sim) deliver() {
 	mark := s.now.Add(-simDelay - s.lag)
 	s.guests.deliver(s)
+	s.deliverNear()
 	for _, l := range s.links {
 		if l.silent {
 			continue
@@ -303,7 +306,7 @@ func (s *sim) report(t *simTarget, f *simFlight, mark flow.Time) bool {
 		if q.Source = probe.ByKernel; w.user || !t.Captured {
 			q.Source, q.Member, q.ReplyMember, q.Queue = probe.ByUser, 0, 0, probe.None
 		} else {
-			q.Wire, q.Wakeup = w.rtt-w.queue, 50*time.Microsecond
+			q.Wire, q.Wakeup = w.rtt-w.queue, 50*time.Microsecond+w.wake
 		}
 	case known && mark >= q.Sent.Add(givenUpAfter):
 		q.State = probe.Lost

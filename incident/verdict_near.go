@@ -42,7 +42,9 @@ func (b *builder) judgeNear(in *Incident) {
 	load := b.m.loadAround(b.c.from, b.to, b.c.base, b.c.skip)
 	n.evidence = append(n.evidence, b.hostEvidence(links, &load)...)
 	if b.c.t != nil && v.Cause != CauseLink {
-		b.decideNear(&n, in, links, &load)
+		span := b.m.waitSpan(b.c) // a long window adds up what has nothing to do with this echo
+		then := b.m.loadAround(span.From, span.To, b.c.base, b.c.skip)
+		b.decideNear(&n, in, links, then.stole(b.excess()), &load)
 	}
 	v.Evidence = insertAfterEcho(v.Evidence, n.evidence)
 	n.apply(b, in)
@@ -162,7 +164,7 @@ func (b *builder) excess() time.Duration {
 // decideNear says whether the segment that the stamps tell is this NIC or this
 // host after all. The stamp of what comes in is taken by the kernel, so that a frame
 // which waits in the NIC, or for a CPU that takes it, seems to be on the wire.
-func (b *builder) decideNear(n *nearVerdict, in *Incident, links []nearLink, load *loadGrowth) {
+func (b *builder) decideNear(n *nearVerdict, in *Incident, links []nearLink, stolen bool, load *loadGrowth) {
 	v := &in.Verdict
 	switch segment := in.Path.VerdictSegment; {
 	case segment == SegmentNIC:
@@ -175,7 +177,7 @@ func (b *builder) decideNear(n *nearVerdict, in *Incident, links []nearLink, loa
 			}
 		}
 	case segment != SegmentNetwork && segment != SegmentUnknown:
-	case v.Burst == nil && b.c.kind != KindLoss && load.stole(b.excess()):
+	case v.Burst == nil && b.c.kind != KindLoss && stolen:
 		g := &load.stealMost
 		n.segment, n.self = SegmentHost, true
 		n.sentence = fmt.Sprintf("The hypervisor took %s ms of one of this host's CPUs away then (usual %s ms/s).", Ms(time.Duration(g.n)), Ms(time.Duration(g.usual)))
@@ -184,7 +186,7 @@ func (b *builder) decideNear(n *nearVerdict, in *Incident, links []nearLink, loa
 	case b.blameNIC(n, links):
 	case b.blameSoftnet(n, in, links):
 	default:
-		n.calm(links)
+		n.calm(b, links)
 	}
 }
 
@@ -235,10 +237,21 @@ func (b *builder) blameSoftnet(n *nearVerdict, in *Incident, links []nearLink) b
 	return true
 }
 
-// calm says that the NIC is not to blame, as far as it tells.
-func (n *nearVerdict) calm(links []nearLink) {
+// droppedNothing reports whether the NIC says so: both counters that tell of a lack
+// of room are read, and no drop is known.
+func (n *nearLink) droppedNothing() bool {
+	missed, buffer, fifo := &n.hardware[flow.NICMissed], &n.hardware[flow.NICNoBuffer], &n.hardware[flow.NICFifo]
+	return missed.known && buffer.known && missed.n+buffer.n+fifo.n == 0
+}
+
+// calm says that the NIC by which the answer came is not to blame, as far as it
+// tells.
+func (n *nearVerdict) calm(b *builder, links []nearLink) {
 	for i := range links {
 		l := &links[i]
+		if b.told.ReplyMember != 0 && b.told.ReplyMember != l.l.ID {
+			continue
+		}
 		var zero, silent []string
 		over := time.Duration(0)
 		for what := range l.hardware {
@@ -254,9 +267,8 @@ func (n *nearVerdict) calm(links []nearLink) {
 			continue
 		}
 		s := fmt.Sprintf("%s: %s: 0 in %.1f s", Clean(l.l.Name), strings.Join(zero, ", "), over.Seconds())
-		buffers := l.hardware[flow.NICMissed].known && l.hardware[flow.NICNoBuffer].known
 		switch {
-		case buffers && len(l.overdrawn(KindLoss)) == 0 && !l.asked():
+		case l.droppedNothing() && !l.asked():
 			s += ": this NIC dropped nothing, the delay was beyond it"
 		case len(silent) > 0:
 			s += "; its driver does not tell " + strings.Join(silent, ", ")
