@@ -34,31 +34,41 @@ type device struct {
 	values  []uint64
 }
 
+func openDevice(fd, ifindex int) (*device, error) {
+	mem, err := newMemory()
+	if err != nil {
+		return nil, err
+	}
+	return &device{fd: fd, ifindex: ifindex, mem: mem}, nil
+}
+
+func (d *device) close() { d.mem.close() }
+
 // read reads the driver's counters; what it does not tell is not Known.
-func (d *device) read(s *flow.NICStats) error {
+func (d *device) read(s *flow.NICStats) (tells bool, err error) {
 	name, err := nameOf(d.fd, d.ifindex)
 	if err != nil {
-		return err
+		return false, err
 	}
 	n, err := d.count(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if n != d.names { // queues came or went, or it is the first time
 		list, err := d.strings(name, n)
 		if err != nil {
-			return err
+			return false, err
 		}
 		d.place, d.names = find(list), len(list)
 	}
 	if d.place.empty() {
-		return nil
+		return false, nil
 	}
 	if err := d.stats(name); err != nil {
-		return err
+		return false, err
 	}
 	d.place.sum(d.values, s)
-	return nil
+	return true, nil
 }
 
 func (p *place) empty() bool {

@@ -26,6 +26,8 @@ type Reader struct {
 	now func() flow.Time
 	out chan<- flow.NICStats
 	fd  int
+	// open makes what asks a NIC; tests put a driver of their own there.
+	open func(ifindex int) (asker, error)
 
 	mu      sync.Mutex
 	ctx     context.Context // nil before Run and after it
@@ -33,6 +35,12 @@ type Reader struct {
 	running map[flow.LinkID]*worker
 	left    int  // workers that have not ended
 	closed  bool // the socket goes when the last of them has
+}
+
+// asker asks one NIC; tells is false where nothing of what it says is understood.
+type asker interface {
+	read(s *flow.NICStats) (tells bool, err error)
+	close()
 }
 
 // worker asks one NIC.
@@ -49,7 +57,14 @@ func New(now func() flow.Time, out chan<- flow.NICStats) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open socket for NIC statistics: %w", err)
 	}
-	return &Reader{now: now, out: out, fd: fd, want: map[flow.LinkID]flow.Link{}, running: map[flow.LinkID]*worker{}}, nil
+	r := newReader(now, out)
+	r.fd = fd
+	r.open = func(ifindex int) (asker, error) { return openDevice(fd, ifindex) }
+	return r, nil
+}
+
+func newReader(now func() flow.Time, out chan<- flow.NICStats) *Reader {
+	return &Reader{now: now, out: out, fd: -1, want: map[flow.LinkID]flow.Link{}, running: map[flow.LinkID]*worker{}}
 }
 
 // SetLinks says which NICs are read from now on; a link without device (LinkGone)
@@ -131,12 +146,11 @@ func (r *Reader) work(ctx context.Context, stop context.CancelFunc, l flow.Link)
 		r.left--
 		r.release()
 	}()
-	mem, err := newMemory()
+	d, err := r.open(l.Ifindex)
 	if err != nil {
 		return // no memory: this NIC's own counters stay unknown
 	}
-	defer mem.close()
-	d := &device{fd: r.fd, ifindex: l.Ifindex, mem: mem}
+	defer d.close()
 	wait := time.NewTimer(0)
 	defer wait.Stop()
 	for {
@@ -148,17 +162,16 @@ func (r *Reader) work(ctx context.Context, stop context.CancelFunc, l flow.Link)
 		next := every
 		s := flow.NICStats{Link: l.ID}
 		begin := time.Now()
-		err := d.read(&s)
+		tells, err := d.read(&s)
 		s.At, s.Took = r.now(), time.Since(begin)
 		switch {
 		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, ErrTooMany):
-			return // it never will
-		case errors.Is(err, unix.ENODEV), err != nil: // it may come back
+			return // it never will tell
+		case err != nil: // gone, or changing: it may come back
+		case !tells:
+			next = everySlow // queues that come may
+		case ctx.Err() != nil: // it is another NIC's time
 		default:
-			if d.place.empty() {
-				next = everySlow // the driver tells nothing of it; queues that come may
-				break
-			}
 			select {
 			case r.out <- s:
 			default:
