@@ -43,6 +43,7 @@ type builder struct {
 	told probe.Sample      // the echo by which it is judged
 	sums []*flow.WindowSum // of the window, by m.links
 	rows []askedRow        // the rows that have a socket of this host
+	nics map[*link]nearLink
 }
 
 func (b *builder) trigger() Trigger {

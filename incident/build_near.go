@@ -13,8 +13,11 @@ type nearLink struct {
 	drops, squeezed, queueDrop increase
 }
 
-// near reads the counters of l over [from, to).
+// near reads the counters of l over the window, once.
 func (b *builder) near(l *link) nearLink {
+	if n, ok := b.nics[l]; ok {
+		return n
+	}
 	c := b.c
 	n := nearLink{l: l}
 	for what := range n.hardware {
@@ -23,6 +26,10 @@ func (b *builder) near(l *link) nearLink {
 	n.drops = l.kernel(softnetDrops, c.from, b.to, c.base, c.skip)
 	n.squeezed = l.kernel(softnetSqueezed, c.from, b.to, c.base, c.skip)
 	n.queueDrop = l.kernel(qdiscDrops, c.from, b.to, c.base, c.skip)
+	if b.nics == nil {
+		b.nics = map[*link]nearLink{}
+	}
+	b.nics[l] = n
 	return n
 }
 

@@ -220,8 +220,10 @@ func summary(in *Incident) string {
 		return s + " — " + Clean(v.Link) + " changed"
 	case v.Cause == CauseSelf:
 		return s + " — this host's CPU was taken away"
-	case v.Cause == CauseNone && v.Link != "":
+	case v.Cause == CauseNone && v.Link != "" && in.Path.VerdictSegment == SegmentNIC:
 		return s + " — " + Clean(v.Link) + " could not keep up"
+	case v.Cause == CauseNone && v.Link != "":
+		return s + " — the switch told " + Clean(v.Link) + " to wait"
 	case v.Cause == CauseNone && in.Path.VerdictSegment == SegmentHost:
 		return s + " — this host could not keep up"
 	case v.Cause == CauseNone:
