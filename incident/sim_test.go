@@ -77,9 +77,9 @@ type simTarget struct {
 // simWay is what happens to an echo.
 type simWay struct {
 	rtt, queue, own, wake time.Duration
-	lost, uncertain bool
-	user            bool // no stamp of the kernel
-	member, reply   flow.LinkID
+	lost, uncertain       bool
+	user                  bool // no stamp of the kernel
+	member, reply         flow.LinkID
 }
 
 type simFlight struct {
