@@ -21,12 +21,13 @@ const (
 
 // nearVerdict is what this host's own counters add to the verdict.
 type nearVerdict struct {
-	evidence []string
-	segment  string // "" = as it was
-	link     string // NIC that is named
-	sentence string // to follow the verdict's, "" = none
-	advice   string
-	self     bool
+	evidence  []string
+	segment   string // "" = as it was
+	link      string // NIC that is named
+	direction string
+	sentence  string // to follow the verdict's, "" = none
+	advice    string
+	self      bool
 }
 
 // judgeNear separates this NIC and this host from what lies beyond, after judge
@@ -170,11 +171,14 @@ func (b *builder) decideNear(n *nearVerdict, in *Incident, links []nearLink, sto
 	case segment == SegmentNIC:
 		for i := range links {
 			if l := &links[i]; l.asked() {
-				n.segment, n.link = SegmentNetwork, l.l.Name
+				n.segment, n.link, n.direction = SegmentNetwork, l.l.Name, flow.Tx.String()
 				n.sentence = fmt.Sprintf("It waited in %s because the switch asked that NIC to wait: pause_rx %s.", Clean(l.l.Name), l.hardware[flow.NICPauseRx].text())
 				n.advice = "The delay lies beyond this NIC: look at the switch, which sends pause frames to " + Clean(l.l.Name) + "."
 				return
 			}
+		}
+		if l := b.backlog(); l != nil && v.Burst == nil {
+			n.ownQueue(b, l)
 		}
 	case segment != SegmentNetwork && segment != SegmentUnknown:
 	case v.Burst == nil && b.c.kind != KindLoss && stolen:
@@ -187,6 +191,19 @@ func (b *builder) decideNear(n *nearVerdict, in *Incident, links []nearLink, sto
 	case b.blameSoftnet(n, in, links):
 	default:
 		n.calm(b, links)
+	}
+}
+
+// ownQueue names the queue in which the echo waited.
+func (n *nearVerdict) ownQueue(b *builder, l *link) {
+	backlog, _, _ := l.queueAround(b.told.Sent, b.m.waitSpan(b.c).To)
+	if backlog < minBacklog {
+		return
+	}
+	n.segment, n.link, n.direction = SegmentNIC, l.Name, flow.Tx.String()
+	n.sentence = fmt.Sprintf("It waited in %s's own output queue, which held %s.", Clean(l.Name), Bytes(backlog))
+	if plainWord(l.Name) {
+		n.advice = fmt.Sprintf("See who fills it, and how it is shaped: tc -s qdisc show dev %s.", l.Name)
 	}
 }
 
@@ -205,7 +222,7 @@ func (b *builder) blameNIC(n *nearVerdict, links []nearLink) bool {
 		for _, what := range which {
 			s = append(s, what.String()+" "+l.hardware[what].text())
 		}
-		n.segment, n.link = SegmentNIC, l.l.Name
+		n.segment, n.link, n.direction = SegmentNIC, l.l.Name, flow.Rx.String()
 		n.sentence = fmt.Sprintf("%s itself could not keep up: %s.", Clean(l.l.Name), strings.Join(s, ", "))
 		n.advice = fmt.Sprintf("Look at the rings of %s (ethtool -g), its interrupts and the CPUs that serve them.", Clean(l.l.Name))
 		return true
@@ -293,7 +310,7 @@ func (n *nearVerdict) apply(b *builder, in *Incident) {
 		if n.self {
 			v.Cause = CauseSelf
 		}
-		v.Link, v.Advice = n.link, n.advice
+		v.Link, v.Direction, v.Advice = n.link, n.direction, n.advice
 		v.Confidence = ConfidenceLow
 		if b.told.State == probe.Answered && b.told.ReplyMember != 0 {
 			v.Confidence = ConfidenceMedium

@@ -220,6 +220,8 @@ func summary(in *Incident) string {
 		return s + " — " + Clean(v.Link) + " changed"
 	case v.Cause == CauseSelf:
 		return s + " — this host's CPU was taken away"
+	case v.Cause == CauseNone && v.Direction == "tx" && in.Path.VerdictSegment == SegmentNIC:
+		return s + " — in " + Clean(v.Link) + "'s own output queue"
 	case v.Cause == CauseNone && v.Link != "" && in.Path.VerdictSegment == SegmentNIC:
 		return s + " — " + Clean(v.Link) + " could not keep up"
 	case v.Cause == CauseNone && v.Link != "":
