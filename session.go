@@ -38,6 +38,8 @@ const recorderBytes = 32 << 20
 //	guest finder      capture/host's Finder                  ctx
 //	guest sampler     the vifs' counters                     ctx
 //	socket worker     capture/socket's Owners                ctx
+//	driver readers    what each NIC's driver counts          ctx; one that hangs is left behind
+//	load reader       nothing: reads /proc/stat, PSI         ctx
 //	disk sampler      the connection to libvirt              ctx
 //	hangups           nothing: reads the configuration       ctx
 //	saver             the incident directory                 its queue is closed and written
@@ -49,6 +51,7 @@ type session struct {
 	clock *capture.Clock
 	guests
 	sockets
+	near nearSources
 	host string
 
 	netlink *link.Netlink
@@ -158,6 +161,7 @@ func (s *session) close() {
 		_ = s.netlink.Close()
 	}
 	s.guests.close()
+	s.near.close()
 	s.sockets.close()
 }
 
@@ -180,6 +184,7 @@ func (s *session) run(ctx context.Context) error {
 	s.task(func() { s.sample(ctx) })
 	s.runGuests(ctx)
 	s.runSockets(ctx)
+	s.runNear(ctx)
 	sv := newSaver()
 	s.task(func() { sv.run(ctx, s.store) })
 

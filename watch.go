@@ -143,6 +143,7 @@ func (w *watch) takeWaiting() {
 	take(w.s.batches, w.batch)
 	take(w.s.updates, w.update)
 	take(w.s.counters, w.mon.Counters)
+	w.takeNear()
 	take(w.s.states, w.newState)
 	take(w.s.looks, w.newGuests)
 	take(w.s.moved, w.mon.GuestNICs)
@@ -168,6 +169,7 @@ func (w *watch) judge(now flow.Time) {
 	out := w.mon.Tick(now)
 	w.evidence.keep(now, w.mon.OpenWindows(), w.world.Offset, w.drained)
 	w.carryOut(out, now)
+	w.hurry()
 }
 
 func (w *watch) batch(b *flow.Batch) {
