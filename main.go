@@ -57,6 +57,7 @@ func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	live.AddCommand(monitorCommand("headless [flags] [NIC ...]", "The same without a screen: one JSON object a line", headless, headless))
 	live.AddCommand(incidentsCommand(stdout, stderr))
 	live.AddCommand(doctorCommand(stdout))
+	live.AddCommand(pathCommand(ctx, stdout, stderr))
 	return live
 }
 
