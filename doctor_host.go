@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"spiketop/capture/host"
+	"spiketop/capture/icmptap"
 	"spiketop/capture/link"
 	"spiketop/capture/socket"
 	"spiketop/capture/tpacket"
@@ -34,6 +35,7 @@ type doctorHost struct {
 	network  func() (*link.State, error)
 	openRing func(ifindex int) error
 	openPing func(family int) error // AF_INET or AF_INET6
+	openTap  func() error           // of a vif
 	features func(nic string) (features, error)
 	guests   func() ([]host.SourceReport, error)
 	sockets  func() []socket.Finding
@@ -52,7 +54,7 @@ type doctorHost struct {
 func newDoctorHost(o doctorOptions) *doctorHost {
 	return &doctorHost{doctorOptions: o, euid: os.Geteuid(), program: ownPath(), caps: ownCapabilities(), release: kernelRelease(), getenv: os.Getenv,
 		network:  func() (*link.State, error) { return readNetwork(o.roots) },
-		openRing: tryRing, openPing: tryPing, features: readFeatures,
+		openRing: tryRing, openPing: tryPing, openTap: icmptap.Check, features: readFeatures,
 		guests:   func() ([]host.SourceReport, error) { return askGuests(o.roots.Procfs) },
 		sockets:  func() []socket.Finding { return askSocketFindings(o.roots.Procfs) },
 		mayWrite: func(path string) error { return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS) },

@@ -31,6 +31,7 @@ const memoryBudget = 512 << 20
 //	link watcher      its netlink sockets                    ctx
 //	counter sampler   its netlink socket                     ctx
 //	guest finder      capture/host's Finder                  ctx
+//	vif taps          their sockets                          ctx
 //	guest sampler     the vifs' counters                     ctx
 //	socket worker     capture/socket's Owners                ctx
 //	disk sampler      the connection to libvirt              ctx
@@ -44,6 +45,7 @@ type session struct {
 	clock *capture.Clock
 	guests
 	sockets
+	vifTaps
 	host string
 
 	netlink *link.Netlink
@@ -169,6 +171,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.task(func() { s.watcher.Run(ctx, s.updates) })
 	s.task(func() { s.sample(ctx) })
+	s.runTaps(ctx)
 	s.runGuests(ctx)
 	s.runSockets(ctx)
 	sv := newSaver()

@@ -51,6 +51,7 @@ type watch struct {
 	trouble                             string                    // why the last one failed
 	missed                              map[flow.LinkID]uint64    // slots each reader has dropped
 	asking                              asking
+	vifs                                vifSeen
 	socketTrouble                       string                    // said last
 	lastLook                            *host.Look                // the newest of the vifs
 	drained                             map[flow.LinkID]flow.Time // each link's watermark
@@ -137,6 +138,7 @@ func (w *watch) takeWaiting() {
 	take(w.s.updates, w.update)
 	take(w.s.counters, w.mon.Counters)
 	take(w.s.states, w.newState)
+	take(w.s.tapped, w.vifEchoes)
 	take(w.s.looks, w.newGuests)
 	take(w.s.moved, w.mon.GuestNICs)
 	take(w.s.guests.disks, w.mon.Disks)
