@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"spiketop/capture/host"
+	"spiketop/capture/icmptap"
 	"spiketop/capture/link"
 	"spiketop/capture/socket"
 	"spiketop/capture/tpacket"
@@ -35,6 +36,7 @@ type doctorHost struct {
 	network  func() (*link.State, error)
 	openRing func(ifindex int) error
 	openPing func(family int) error // AF_INET or AF_INET6
+	openTap  func() error           // of a vif
 	features func(nic string) (features, error)
 	drivers  func(nic string) (driverLook, error)
 	counters func([]link.Choice) ([]flow.LinkCounters, error)
@@ -55,7 +57,7 @@ type doctorHost struct {
 func newDoctorHost(o doctorOptions) *doctorHost {
 	h := &doctorHost{doctorOptions: o, euid: os.Geteuid(), program: ownPath(), caps: ownCapabilities(), release: kernelRelease(), getenv: os.Getenv,
 		network:  func() (*link.State, error) { return readNetwork(o.roots) },
-		openRing: tryRing, openPing: tryPing, features: readFeatures, drivers: askDriver,
+		openRing: tryRing, openPing: tryPing, openTap: icmptap.Check, features: readFeatures, drivers: askDriver,
 		guests:   func() ([]host.SourceReport, error) { return askGuests(o.roots.Procfs) },
 		sockets:  func() []socket.Finding { return askSocketFindings(o.roots.Procfs) },
 		mayWrite: func(path string) error { return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS) },

@@ -37,6 +37,7 @@ func healthy(t *testing.T) *doctorHost {
 	}
 	h.openRing = func(int) error { return nil }
 	h.openPing = func(int) error { return nil }
+	h.openTap = func() error { return nil }
 	h.features = func(string) (features, error) { return features{TSO: true, GRO: true}, nil }
 	h.drivers = func(string) (driverLook, error) {
 		return driverLook{"mlx5_core", 1204, [flow.NICCounts][]string{flow.NICMissed: {"rx_discards_phy"}, flow.NICNoBuffer: {"rx_out_of_buffer"}}}, nil
@@ -157,6 +158,8 @@ func TestDoctorFindings(t *testing.T) {
 		{"ring unknown", func(_ *testing.T, h *doctorHost) { h.openRing = func(int) error { return unix.EINVAL } }, "ring on eth0", missing, "invalid", "TPACKET_V3"},
 		{"another namespace's sysfs", func(_ *testing.T, h *doctorHost) { device(h, func(s *link.State) { s.OwnSysfs = false }) }, "sysfs", limited, "no NIC of this", "--sysfs"},
 		{"ping refused", func(_ *testing.T, h *doctorHost) { h.caps, h.openPing = 0, func(int) error { return unix.EPERM } }, "ping IPv4", missing, "not permitted", "cap_net_raw"},
+		{"taps refused", func(_ *testing.T, h *doctorHost) { h.caps, h.openTap = 0, func() error { return unix.EPERM } }, "ICMP on vifs", missing, "not permitted", "cap_net_raw"},
+		{"no packet sockets", func(_ *testing.T, h *doctorHost) { h.openTap = func() error { return unix.EAFNOSUPPORT } }, "ICMP on vifs", missing, "not supported", "CONFIG_PACKET"},
 		{"no IPv6", func(_ *testing.T, h *doctorHost) {
 			h.openPing = func(f int) error {
 				if f == unix.AF_INET6 {

@@ -36,6 +36,7 @@ const recorderBytes = 32 << 20
 //	link watcher      its netlink sockets                    ctx
 //	counter sampler   its netlink socket                     ctx
 //	guest finder      capture/host's Finder                  ctx
+//	vif taps          their sockets                          ctx
 //	guest sampler     the vifs' counters                     ctx
 //	socket worker     capture/socket's Owners                ctx
 //	driver readers    what each NIC's driver counts          ctx; one that hangs is left behind
@@ -52,6 +53,7 @@ type session struct {
 	guests
 	sockets
 	near nearSources
+	vifTaps
 	host string
 
 	netlink *link.Netlink
@@ -182,6 +184,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.task(func() { s.watcher.Run(ctx, s.updates) })
 	s.task(func() { s.sample(ctx) })
+	s.runTaps(ctx)
 	s.runGuests(ctx)
 	s.runSockets(ctx)
 	s.runNear(ctx)
