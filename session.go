@@ -177,7 +177,8 @@ func (s *session) run(ctx context.Context) error {
 	if !signal.Ignored(unix.SIGHUP) { // else somebody wants it to outlive the terminal: nohup
 		hup, stop := hangups()
 		defer stop() // when all is sealed
-		s.task(func() { s.followHangups(ctx, hup) })
+		had := hasTerminal() // before anybody hears that the run has begun
+		s.task(func() { s.followHangups(ctx, hup, had) })
 	}
 	for _, r := range s.readers {
 		s.goReader(ctx, r)

@@ -63,8 +63,11 @@ func (p *tap) fill(now flow.Time, rate float64) {
 
 // readTap reads what waits in a tap's socket, at most mostAtOnce frames, and
 // reports whether that was all.
-func (t *Taps) readTap(p *tap, now flow.Time) bool {
+func (t *Taps) readTap(p *tap) bool {
 	n, err := t.receiver.read(p.fd)
+	// After the read: a frame that came while this process was kept from running
+	// would else seem to be of the future, and its stamp impossible.
+	now := capture.Now()
 	if err != nil {
 		t.trouble(p, now)
 		return false
