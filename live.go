@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +43,17 @@ func runLive(ctx context.Context, o *options, stderr io.Writer) error {
 	if werr != nil {
 		return werr
 	}
+	if terminalGone() { // nobody is there to be told, and everything is sealed
+		return nil
+	}
 	return quiet(err)
+}
+
+// terminalGone reports whether the terminal was hung up: the screen may notice
+// that before the signal comes.
+func terminalGone() bool {
+	_, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS)
+	return errors.Is(err, unix.EIO)
 }
 
 // wish passes on what the person wants; a full queue means it is being done.

@@ -24,9 +24,9 @@ func hangups() (hup chan os.Signal, stop func()) {
 }
 
 // followHangups reads the configuration again with every hangup until ctx ends.
+// had says whether there was a terminal at the start.
 // It runs in its own goroutine: a file may lie on a disk that does not answer.
-func (s *session) followHangups(ctx context.Context, hup <-chan os.Signal) {
-	had := hasTerminal()
+func (s *session) followHangups(ctx context.Context, hup <-chan os.Signal, had bool) {
 	for {
 		select {
 		case <-ctx.Done():

@@ -9,10 +9,13 @@ import (
 
 // take judges one report about an echo.
 func (m *Monitor) take(s probe.Sample) {
-	t := m.target(s.Target)
-	if t == nil {
-		return
+	if t := m.target(s.Target); t != nil {
+		m.takeEcho(t, s)
 	}
+}
+
+// takeEcho judges one report about an echo of t.
+func (m *Monitor) takeEcho(t *target, s probe.Sample) {
 	e, _ := t.echoes.put(s)
 	if e == nil {
 		return
@@ -49,10 +52,10 @@ func (m *Monitor) waiting(t *target, e *echo) {
 	}
 	th := t.threshold()
 	e.mark = e.Age > th.mark
-	if e.over || e.N <= t.lastAnswered || t.lastAnswered == 0 {
+	if e.over || e.N <= t.lastAnswered || t.lastAnswered == 0 || t.young() {
 		return // a host that has never answered is no spike: a wrong name, a firewall
 	}
-	limit := th.freeze + m.cfg.Interval
+	limit := th.freeze + t.interval(m.cfg.Interval)
 	if t.ep == nil && !t.lossGone(e.N) {
 		limit = max(limit, lossyPatience)
 	}
@@ -76,7 +79,7 @@ func (m *Monitor) answered(t *target, e *echo) {
 		m.learn(t, e)
 		return
 	}
-	if e.RTT <= th.freeze {
+	if e.RTT <= th.freeze || t.young() {
 		m.calm(t, e)
 		return
 	}
@@ -156,7 +159,7 @@ func appendLast(list []time.Duration, v time.Duration, n int) []time.Duration {
 // blameSelf marks an echo that is late because this process did not run.
 func (m *Monitor) blameSelf(t *target, e *echo) {
 	e.judged, e.self = true, true
-	m.note(m.now, fmt.Sprintf("%s: a late echo is this host's or this program's own delay, not the network's", Clean(t.name())))
+	m.noteSelf(t, e)
 }
 
 // Loss freezes from two in a row or three of ten. While an earlier episode's loss
@@ -177,6 +180,9 @@ func (m *Monitor) lost(t *target, e *echo) {
 	e.judged = true
 	if !t.Captured && overlap(m.late, e.Sent, e.Sent.Add(givenUpAfter)) > givenUpAfter/4 {
 		e.self = true // nobody was there to take the answer
+		return
+	}
+	if t.young() {
 		return
 	}
 	if t.firstAnswered == 0 || e.N < t.firstAnswered {

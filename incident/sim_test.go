@@ -28,6 +28,9 @@ type sim struct {
 	lag     time.Duration // by which rings and slots lag behind, beside simDelay
 	random  uint64
 	guests  simGuests
+	vms     []*simVM
+	sights  []flow.Echo // not delivered yet
+	load    simLoad
 	tcp     map[flow.Socket]flow.TCPInfo // what the kernel would say
 }
 
@@ -49,6 +52,7 @@ type simLink struct {
 	lose    uint64 // in the next slot
 	late    []*flow.Slot
 	counter flow.LinkCounters
+	driver  simDriver
 	silent  bool // delivers nothing
 }
 
@@ -77,10 +81,10 @@ type simTarget struct {
 
 // simWay is what happens to an echo.
 type simWay struct {
-	rtt, queue, own time.Duration
-	lost, uncertain bool
-	user            bool // no stamp of the kernel
-	member, reply   flow.LinkID
+	rtt, queue, own, wake time.Duration
+	lost, uncertain       bool
+	user                  bool // no stamp of the kernel
+	member, reply         flow.LinkID
 }
 
 type simFlight struct {
@@ -176,6 +180,7 @@ func (s *sim) run(d time.Duration) {
 	for end := s.now.Add(d); s.now < end; {
 		s.carry()
 		s.send()
+		s.sendVM()
 		s.now = s.now.Add(simStep)
 		if s.now.Sub(simStart)%simTick == 0 && !s.stopped {
 			s.round()
@@ -270,6 +275,11 @@ func (s *sim) round() {
 func (s *sim) deliver() {
 	mark := s.now.Add(-simDelay - s.lag)
 	s.guests.deliver(s)
+	if len(s.vms) > 0 {
+		s.m.VIFEchoes(s.sightsOf(0, mark))
+		s.m.VIFDrained(mark)
+	}
+	s.deliverNear()
 	for _, l := range s.links {
 		if l.silent {
 			continue
@@ -279,6 +289,7 @@ func (s *sim) deliver() {
 			b.Slots = append(b.Slots, l.late[0])
 			l.late = l.late[1:]
 		}
+		b.Echoes = s.sightsOf(l.ID, mark)
 		s.m.Batch(b)
 		if s.now.Sub(simStart)%(100*time.Millisecond) == 0 {
 			l.counter.At = s.now
@@ -309,7 +320,7 @@ func (s *sim) report(t *simTarget, f *simFlight, mark flow.Time) bool {
 		if q.Source = probe.ByKernel; w.user || !t.Captured {
 			q.Source, q.Member, q.ReplyMember, q.Queue = probe.ByUser, 0, 0, probe.None
 		} else {
-			q.Wire, q.Wakeup = w.rtt-w.queue, 50*time.Microsecond
+			q.Wire, q.Wakeup = w.rtt-w.queue, 50*time.Microsecond+w.wake
 		}
 	case known && mark >= q.Sent.Add(givenUpAfter):
 		q.State = probe.Lost

@@ -79,7 +79,7 @@ type player struct {
 //	target ADDR [via NIC] [gateway] rtt D         ADDR@NIC: the ping of one member, called so from then on
 //	rule storage PORT                             a class rule
 //	flow NIC rx|tx FROM TO RATE [wobble N%] [for D] [guest VIF]
-//	ping ADDR [rtt D] [queue D] [own D] [lost] [uncertain] [user] [reply NIC] [unseen] [xN]   for the next N echoes, or from now on
+//	ping ADDR [rtt D] [queue D] [own D] [wake D] [lost] [uncertain] [user] [reply NIC] [unseen] [xN]   for the next N echoes, or from now on
 //	lag D           the rings deliver everything later by that
 //	loss ADDR N%    of the echoes from now on are lost, at random
 //	tick D          lets time pass
@@ -90,8 +90,10 @@ type player struct {
 //	mute NIC        its ring delivers nothing any more
 //	down NIC; back NIC                           the link as the World has it
 //	step D          somebody sets the clock
+//	vmping, vmecho, path: pings of VMs, see sim_vm_test.go
 //	bond, kernel, hidden: see timeline_bond_test.go
 //	own, owner, class, tcp, ...: see timeline_who_test.go
+//	driver, count, softnet, cpus, ...: see timeline_near_test.go
 //	freeze; close; status; incident; flows; bonds
 func (p *player) play(f []string) {
 	p.t.Helper()
@@ -106,12 +108,16 @@ func (p *player) play(f []string) {
 	run, ok := map[string]func([]string){"target": p.target, "rule": p.rule, "ping": p.ping, "tick": p.tick, "late": p.late, "lose": p.lose,
 		"backlog": p.backlog, "neighbour": p.neighbour, "counter": p.counter, "change": p.change, "mute": p.mute, "down": p.down, "back": p.back,
 		"step": p.step, "freeze": p.freeze, "close": p.close, "status": p.status, "incident": p.incident, "flows": p.flows, "strip": p.strip, "loss": p.loss, "lag": p.lag,
+		"vmping": p.vmping, "vmecho": p.vmecho, "path": p.path,
 		"bond": p.bond, "kernel": p.kernel, "hidden": p.hidden, "bonds": p.bonds}[f[0]]
 	if !ok {
 		run, ok = p.guestCommand(f[0])
 	}
 	if !ok {
 		run, ok = p.whoCommand(f[0])
+	}
+	if !ok {
+		run, ok = p.nearCommand(f[0])
 	}
 	if !ok {
 		p.t.Fatalf("unknown command %q", f)
@@ -225,9 +231,9 @@ func (p *player) ping(f []string) {
 	way, times := t.way, 0
 	for i := 1; i < len(f); i++ {
 		switch w := f[i]; {
-		case w == "rtt" || w == "queue" || w == "own":
+		case w == "rtt" || w == "queue" || w == "own" || w == "wake":
 			i++
-			*map[string]*time.Duration{"rtt": &way.rtt, "queue": &way.queue, "own": &way.own}[w] = p.duration(f[i])
+			*map[string]*time.Duration{"rtt": &way.rtt, "queue": &way.queue, "own": &way.own, "wake": &way.wake}[w] = p.duration(f[i])
 		case w == "lost":
 			way.lost = true
 		case w == "uncertain":
@@ -350,7 +356,8 @@ func (p *player) status([]string) {
 func (p *player) say(format string, a ...any) { p.said = append(p.said, fmt.Sprintf(format, a...)) }
 
 // strip shows the last n columns of 100 ms of each target: "." an answer, "m"
-// marked, "F" over the freeze threshold, "s" our own fault, "L" lost, "?"
+// marked, "F" over the freeze threshold, "s" our own fault, "q" it
+// waited in our queue, "w" its answer waited for us, "L" lost, "?"
 // uncertain, "_" nothing was due.
 func (p *player) strip(f []string) {
 	n := int(p.number(f[0]))
@@ -368,6 +375,10 @@ func (p *player) strip(f []string) {
 				b.WriteByte('?')
 			case cell.Self:
 				b.WriteByte('s')
+			case cell.Queue:
+				b.WriteByte('q')
+			case cell.Wake:
+				b.WriteByte('w')
 			case cell.Freeze:
 				b.WriteByte('F')
 			case cell.Mark:

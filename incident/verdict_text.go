@@ -32,6 +32,9 @@ func (b *builder) head(in *Incident) string {
 		return "Frozen by hand."
 	}
 	what := fmt.Sprintf("Echo %d to %s", t.Seq, CleanMax(t.Target, 64))
+	if t.Src != "" {
+		what = b.vmHead(t)
+	}
 	if t.Member != "" {
 		what += " via " + Clean(t.Member)
 	}
@@ -137,6 +140,8 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 		list = append(list, fmt.Sprintf("echo: %s ms on the wire, %s ms in this host", ms(o.Wire), ms(o.Queue)))
 	}
 	list = append(list, b.memberEvidence(in)...)
+	list = append(list, b.vmEvidence(in)...)
+	list = append(list, unreadEvidence(in)...)
 	for i := range way {
 		w := &way[i]
 		if w.wait < 0 {
@@ -162,7 +167,7 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 		list = append(list, linkEvidence(&in.Links[i])...)
 	}
 	for i := range in.Pings {
-		if p := &in.Pings[i]; p.Target != in.Trigger.Target && p.RTTMax != nil && p.Baseline != nil {
+		if p := &in.Pings[i]; (p.Target != in.Trigger.Target || p.Src != in.Trigger.Src) && p.RTTMax != nil && p.Baseline != nil {
 			list = append(list, fmt.Sprintf("%s: at most %s ms (usual %s), %d of %d lost", Clean(b.pingName(in, i)), ms(p.RTTMax), ms(p.Baseline), p.Lost, p.Sent))
 		}
 	}
@@ -181,17 +186,14 @@ func linkEvidence(l *LinkPart) (list []string) {
 		list = append(list, fmt.Sprintf("%s: coverage %s, %d frames lost in the capture ring", l.Name, Percent(*l.Coverage), l.CaptureDrops))
 	}
 	if n := l.NIC; n != nil {
-		for _, c := range []struct {
-			name string
-			n    uint64
-		}{{"rx_missed", n.RxMissed}, {"rx_no_buffer", n.RxNoBuffer}, {"rx_fifo", n.RxFifo}, {"rx_dropped", n.RxDropped}, {"tx_dropped", n.TxDropped},
-			{"qdisc_drops", n.QdiscDrops}, {"carrier_changes", n.CarrierChanges}} {
-			if c.n > 0 {
-				list = append(list, fmt.Sprintf("%s: %s %d", l.Name, c.name, c.n))
+		for _, c := range n.Moved() {
+			switch c.Name {
+			case "rx_dropped", "tx_dropped", "qdisc_drops", "carrier_changes": // the others are in verdict_near.go
+				list = append(list, fmt.Sprintf("%s: %s %d", l.Name, c.Name, c.N))
 			}
 		}
-		if n.QdiscBacklogBytes >= minBacklog {
-			list = append(list, fmt.Sprintf("%s: qdisc_backlog_bytes %d", l.Name, n.QdiscBacklogBytes))
+		if q := n.Backlog(); q >= minBacklog {
+			list = append(list, fmt.Sprintf("%s: qdisc_backlog_bytes %d", l.Name, q))
 		}
 	}
 	return list
@@ -210,6 +212,9 @@ func summary(in *Incident) string {
 		default:
 			s = "no answer"
 		}
+		if t.Src != "" {
+			s += " from " + CleanMax(t.Src, 64)
+		}
 		s += " on " + CleanMax(t.Target, 64)
 		if t.Member != "" {
 			s += " via " + Clean(t.Member)
@@ -220,6 +225,18 @@ func summary(in *Incident) string {
 		return s + " — " + burstSummary(v)
 	case v.Cause == CauseLink:
 		return s + " — " + Clean(v.Link) + " changed"
+	case v.Cause == CauseNone && (in.Path.VerdictSegment == SegmentVirtual || in.Path.VerdictSegment == SegmentGuest):
+		return s + " — " + in.Path.VerdictSegment
+	case v.Cause == CauseSelf:
+		return s + " — this host's CPU was taken away"
+	case v.Cause == CauseNone && v.Direction == "tx" && in.Path.VerdictSegment == SegmentNIC:
+		return s + " — in " + Clean(v.Link) + "'s own output queue"
+	case v.Cause == CauseNone && v.Link != "" && in.Path.VerdictSegment == SegmentNIC:
+		return s + " — " + Clean(v.Link) + " could not keep up"
+	case v.Cause == CauseNone && v.Link != "":
+		return s + " — the switch told " + Clean(v.Link) + " to wait"
+	case v.Cause == CauseNone && in.Path.VerdictSegment == SegmentHost:
+		return s + " — this host could not keep up"
 	case v.Cause == CauseNone:
 		return s + " — no link on its way changed"
 	case v.Cause == CauseUnknown:

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"spiketop/capture"
@@ -199,25 +200,17 @@ func sights(echoes []flow.Echo) map[sight]flow.Echo {
 // Every ping between two guests is seen on both vifs, out and back, in order.
 func TestEchoesBetweenGuests(t *testing.T) {
 	s := newSite(t)
-	for _, ns := range []*netlab.NS{s.vmA, s.vmB} {
-		ns.IP("link add link eth0 name eth0.7 type vlan id 7")
-		ns.IP("link set eth0.7 up")
-	}
-	s.vmA.IP("addr add 10.7.0.1/24 dev eth0.7")
-	s.vmB.IP("addr add 10.7.0.2/24 dev eth0.7")
 	vifs := s.vifs(t, "vif_a", "vif_b")
 	a, b := vifs[0].Ifindex, vifs[1].Ifindex
 	for _, tt := range []struct {
 		name, from, to string
-		vlan           uint16
 		family         flow.Family
 		args           []string
 	}{
-		{"IPv4", addrA, addrB, 0, flow.FamilyIPv4, nil},
-		{"IPv6", "fd00::1", "fd00::2", 0, flow.FamilyIPv6, nil},
-		{"tagged", "10.7.0.1", "10.7.0.2", 7, flow.FamilyIPv4, nil},
-		{"large", addrA, addrB, 0, flow.FamilyIPv4, []string{"-s", "1472"}},
-		{"without payload", addrA, addrB, 0, flow.FamilyIPv4, []string{"-s", "0"}},
+		{"IPv4", addrA, addrB, flow.FamilyIPv4, nil},
+		{"IPv6", "fd00::1", "fd00::2", flow.FamilyIPv6, nil},
+		{"large", addrA, addrB, flow.FamilyIPv4, []string{"-s", "1472"}},
+		{"without payload", addrA, addrB, flow.FamilyIPv4, []string{"-s", "0"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := start(t, s.host, Config{})
@@ -247,7 +240,7 @@ func TestEchoesBetweenGuests(t *testing.T) {
 					if e.Reply {
 						src, dst = dst, src
 					}
-					if e.Src != src.As16() || e.Dst != dst.As16() || e.VLAN != tt.vlan || e.Family != tt.family || e.Link != 0 || e.Tunnel {
+					if e.Src != src.As16() || e.Dst != dst.As16() || e.VLAN != 0 || e.Family != tt.family || e.Link != 0 || e.Tunnel {
 						t.Errorf("%+v: %+v", want, e)
 					}
 				}
@@ -319,10 +312,68 @@ func TestStampsAgainstNIC(t *testing.T) {
 	}
 }
 
+// A guest that tags: the tag lies in the frame, or beside it where the kernel has
+// taken it out.
+func TestTags(t *testing.T) {
+	s := newSite(t)
+	r := start(t, s.host, Config{})
+	vifs := s.vifs(t, "vif_a", "vif_b")
+	r.Set(vifs)
+	r.opened(2)
+	frames := [][]byte{
+		join(eth(0x8100, 0x6005, 0x800), ip4(1, 0, 0, icmp(8))),
+		join(eth(0x88a8, 6, 0x8100, 7, 0x86dd), ip6(58, icmp(129))),
+		join(eth(0x8100, 8, 0x800), ip4(17, 0, 0, icmp(8))), // no echo
+	}
+	sendFrames(t, s.vmA, func(send func([]byte) error) error {
+		for _, f := range frames {
+			if err := send(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	r.settle()
+	type tagged struct {
+		vif    int
+		dir    flow.Direction
+		vlan   uint16
+		family flow.Family
+	}
+	got := map[tagged]int{}
+	for _, e := range r.echoes {
+		got[tagged{e.VIF, e.Dir, e.VLAN, e.Family}]++
+	}
+	a, b := vifs[0].Ifindex, vifs[1].Ifindex
+	want := map[tagged]int{
+		{a, flow.Tx, 5, flow.FamilyIPv4}: 1, {b, flow.Rx, 5, flow.FamilyIPv4}: 1, // the bridge floods what it does not know
+		{a, flow.Tx, 6, flow.FamilyIPv6}: 1, {b, flow.Rx, 6, flow.FamilyIPv6}: 1,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("echoes (-want +got):\n%s", diff)
+	}
+}
+
 // flood sends requests out of a guest's NIC as fast as it can.
 func flood(t *testing.T, ns *netlab.NS, d time.Duration) (sent uint64) {
 	t.Helper()
 	frame := join(eth(0x800), ip4(1, 0, 0, icmp(8)))
+	sendFrames(t, ns, func(send func([]byte) error) error {
+		for end := time.Now().Add(d); time.Now().Before(end); {
+			for range 50 {
+				if send(frame) == nil {
+					sent++
+				}
+			}
+		}
+		return nil
+	})
+	return sent
+}
+
+// sendFrames lets f send frames out of a guest's NIC.
+func sendFrames(t *testing.T, ns *netlab.NS, f func(send func([]byte) error) error) {
+	t.Helper()
 	err := ns.Do(func() error {
 		i, err := net.InterfaceByName("eth0")
 		if err != nil {
@@ -334,19 +385,11 @@ func flood(t *testing.T, ns *netlab.NS, d time.Duration) (sent uint64) {
 		}
 		defer unix.Close(fd)
 		to := &unix.SockaddrLinklayer{Ifindex: i.Index}
-		for end := time.Now().Add(d); time.Now().Before(end); {
-			for range 50 {
-				if unix.Sendto(fd, frame, 0, to) == nil {
-					sent++
-				}
-			}
-		}
-		return nil
+		return f(func(frame []byte) error { return unix.Sendto(fd, frame, 0, to) })
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sent
 }
 
 // A guest that floods is bounded and counted; another guest's pings are all seen.
@@ -488,13 +531,13 @@ func openFiles(t *testing.T) int {
 	return len(l)
 }
 
-// dummies makes n devices that carry nothing.
-func dummies(t testing.TB, ns *netlab.NS, n int) (list []flow.GuestNIC) {
+// idle makes n devices that carry nothing.
+func idle(t testing.TB, ns *netlab.NS, n int) (list []flow.GuestNIC) {
 	t.Helper()
 	var lines strings.Builder
 	for i := range n {
-		fmt.Fprintf(&lines, "link add dummy%03d index %d type dummy\nlink set dummy%03d up\n", i, 1000+i, i)
-		list = append(list, flow.GuestNIC{Name: fmt.Sprintf("dummy%03d", i), Ifindex: 1000 + i, Kind: "tap"})
+		fmt.Fprintf(&lines, "link add vif%03d index %d type bridge\nlink set vif%03d up\n", i, 1000+i, i)
+		list = append(list, flow.GuestNIC{Name: fmt.Sprintf("vif%03d", i), Ifindex: 1000 + i, Kind: "tap"})
 	}
 	batch(t, ns, lines.String())
 	return list
@@ -513,7 +556,7 @@ func batch(t testing.TB, ns *netlab.NS, lines string) {
 // 200 vifs come and go; no descriptor and no goroutine stays.
 func TestMany(t *testing.T) {
 	ns := netlab.NewNS(t, "many")
-	vifs := dummies(t, ns, 200)
+	vifs := idle(t, ns, 200)
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	r := start(t, ns, Config{MaxVIFs: 150})
 	for range 3 {

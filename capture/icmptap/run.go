@@ -100,15 +100,14 @@ func (t *Taps) turn(ctx context.Context) error {
 func (t *Taps) readAll(n int) bool {
 	t.clearEvent(n)
 	all := true
-	now := capture.Now()
 	for _, e := range t.events[:n] {
 		p := t.byFD[e.Fd]
 		switch {
 		case p == nil:
 		case e.Events&unix.EPOLLIN != 0 && p.mutedUntil == 0:
-			all = t.readTap(p, now) && all
+			all = t.readTap(p) && all
 		case e.Events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
-			t.trouble(p, now)
+			t.trouble(p, capture.Now())
 		}
 	}
 	return all

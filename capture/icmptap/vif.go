@@ -63,8 +63,11 @@ func (p *tap) fill(now flow.Time, rate float64) {
 
 // readTap reads what waits in a tap's socket, at most mostAtOnce frames, and
 // reports whether that was all.
-func (t *Taps) readTap(p *tap, now flow.Time) bool {
+func (t *Taps) readTap(p *tap) bool {
 	n, err := t.receiver.read(p.fd)
+	// After the read: a frame that came while this process was kept from running
+	// would else seem to be of the future, and its stamp impossible.
+	now := capture.Now()
 	if err != nil {
 		t.trouble(p, now)
 		return false
@@ -72,7 +75,7 @@ func (t *Taps) readTap(p *tap, now flow.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p.fill(now, t.rate)
-	over := flow.Time(0)
+	allowed, over := p.tokens, flow.Time(0)
 	for i := range n {
 		f := t.receiver.frame(i)
 		at, off, ok := t.stamps.Convert(f.stamp, t.out.drained, now)
@@ -103,7 +106,7 @@ func (t *Taps) readTap(p *tap, now flow.Time) bool {
 		}
 	}
 	p.waiting = n == mostAtOnce
-	t.askDropped(p, now, over != 0)
+	t.askDropped(p, now, allowed)
 	if over != 0 {
 		t.mute(p, now, over)
 	}
@@ -117,19 +120,21 @@ func (t *Taps) decode(p *tap, f *frame, at flow.Time) bool {
 }
 
 // askDropped asks the kernel what found no room since the last time. The socket
-// was empty before since, so nothing that is older can have been dropped.
-func (t *Taps) askDropped(p *tap, now flow.Time, flood bool) {
+// was empty before since, so nothing that is older can have been dropped. If more
+// came than was allowed, or did so a moment ago, it is the guest's doing.
+func (t *Taps) askDropped(p *tap, now flow.Time, allowed float64) {
 	seen, dropped := socketStats(p.fd)
 	p.stats.Seen += seen
-	switch {
-	case dropped == 0:
-	case flood:
-		p.stats.Over += dropped
-		t.out.gap(Gap{VIF: p.stats.Ifindex, From: p.since, Until: now, Flood: true})
-	default:
-		p.stats.Dropped += dropped
-		t.out.gap(Gap{VIF: p.stats.Ifindex, From: p.since, Until: now})
+	if dropped == 0 {
+		return
 	}
+	flood := float64(seen) > allowed || p.skipBefore != 0 && now.Sub(p.skipBefore) < muteFor
+	if flood {
+		p.stats.Over += dropped
+	} else {
+		p.stats.Dropped += dropped
+	}
+	t.out.gap(Gap{VIF: p.stats.Ifindex, From: p.since, Until: now, Flood: flood})
 }
 
 // mute stops reading a vif whose guest is over its bound.

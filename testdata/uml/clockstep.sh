@@ -9,7 +9,7 @@ ip -n peer link set p0 up
 ip -n peer link set lo up
 ping -c 3 -i 0.2 -q 10.1.16.55
 
-"$SPIKETOP_PROGRAM" headless --ping 10.1.16.55 --incidents /run/incidents eth0 >/run/out/events 2>/run/out/stderr &
+"$SPIKETOP_PROGRAM" headless --spike 200ms --ping 10.1.16.55 --incidents /run/incidents eth0 >/run/out/events 2>/run/out/stderr &
 pid=$!
 sleep 5
 now() { date +%s.%N; }
