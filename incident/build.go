@@ -28,6 +28,7 @@ func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 	in.Bond = b.bonds()
 	b.guestParts(in)
 	b.judge(in)
+	b.takeFar(in)
 	nameFeeder(in)
 	c.rows = b.rows
 	return in

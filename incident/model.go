@@ -37,6 +37,7 @@ type Incident struct {
 	Storage  *StoragePart `json:"storage,omitempty"`
 	VIFs     []VIFPart    `json:"vifs,omitempty"`
 	VIFSum   *VIFSum      `json:"vif_sum,omitempty"`
+	Far      *FarPart     `json:"far,omitempty"` // another host's word
 	Verdict  Verdict      `json:"verdict"`
 	Self     SelfPart     `json:"self"`
 
