@@ -91,6 +91,9 @@ type targetEvent struct {
 type spikeEvent struct {
 	eventHead
 	Target      string           `json:"target"`
+	Src         string           `json:"src,omitempty"` // of a VM's echo
+	EchoID      *uint16          `json:"echo_id,omitempty"`
+	Point       string           `json:"point,omitempty"` // vif (or NIC) where it was seen first
 	Member      string           `json:"member"`
 	Seq         uint16           `json:"seq"`
 	Kind        string           `json:"kind"`

@@ -24,8 +24,12 @@ func (w *watch) carryOut(out incident.Output, now flow.Time) {
 		if sp.Suppressed {
 			w.suppressed++
 		}
-		w.s.ev.emit(spikeEvent{eventHead: eventHead{"spike", sp.At}, Target: sp.Target, Member: sp.Member, Seq: sp.Seq, Kind: sp.Kind,
-			Outstanding: incident.MillisOf(sp.Outstanding), RTT: incident.MillisOf(sp.RTT), Threshold: incident.MillisOf(sp.Threshold)})
+		ev := spikeEvent{eventHead: eventHead{"spike", sp.At}, Target: sp.Target, Src: sp.Src, Point: sp.Point, Member: sp.Member, Seq: sp.Seq, Kind: sp.Kind,
+			Outstanding: incident.MillisOf(sp.Outstanding), RTT: incident.MillisOf(sp.RTT), Threshold: incident.MillisOf(sp.Threshold)}
+		if sp.Src != "" {
+			ev.EchoID = &sp.EchoID
+		}
+		w.s.ev.emit(ev)
 	}
 	for _, in := range out.Sealed {
 		w.save(in, w.frame(now))
@@ -38,9 +42,14 @@ func (w *watch) carryOut(out incident.Output, now flow.Time) {
 
 // save hands a sealed incident to the saver, with the screen of its moment.
 func (w *watch) save(in *incident.Incident, f *incident.Frame) {
-	job := saveJob{in,
-		func(out io.Writer) error { return render.SnapshotText(out, f, in, screenWidth) },
-		func(out io.Writer) error { return render.SnapshotSVG(out, f, in, screenWidth) }}
+	job := saveJob{in: in,
+		screen: func(out io.Writer) error { return render.SnapshotText(out, f, in, screenWidth) },
+		svg:    func(out io.Writer) error { return render.SnapshotSVG(out, f, in, screenWidth) }}
+	if p := w.newPacketFile(in); p != nil {
+		with := *in
+		with.Packets = p.part()
+		job.in, job.packets = &with, p.write
+	}
 	if !w.saver.put(job) {
 		w.mon.SaveFailed(in.ID, "the queue to the disk is full")
 		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(f.At)}, "incidents", "", 1})

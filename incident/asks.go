@@ -120,7 +120,7 @@ type tcpReadings struct {
 // for is ignored, as is an incident that is sealed or unknown. Call it as
 // [Monitor.Counters].
 func (m *Monitor) TCPInfo(id string, at flow.Time, info map[flow.Socket]flow.TCPInfo) {
-	i := slices.IndexFunc(m.open, func(c *collecting) bool { return c.id == id && !c.suppressed })
+	i := slices.IndexFunc(m.open, func(c *collecting) bool { return (c.id == id || c.was == id && id != "") && !c.suppressed })
 	if i < 0 {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 // look-backs hold now.
 func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 	b := &builder{m: m, c: c, to: to, told: c.told(m.now), sums: m.gather(c, to)}
+	b.vm = b.vmTold()
 	m.reclassify(c)
 	in := &Incident{Schema: Schema, ID: c.id, Host: c.world.Host, Version: m.cfg.Version, Engine: m.cfg.Engine, Number: c.number,
 		Trigger:  b.trigger(),
@@ -40,6 +41,7 @@ type builder struct {
 	c    *collecting
 	to   flow.Time
 	told probe.Sample      // the echo by which it is judged
+	vm   *vmTold           // the same, if it is a VM's
 	sums []*flow.WindowSum // of the window, by m.links
 	rows []askedRow        // the rows that have a socket of this host
 }
@@ -59,13 +61,16 @@ func (b *builder) trigger() Trigger {
 	if t.Late = late; late > 0 {
 		t.Worst = MillisOf(worst.RTT)
 	}
+	if c.t.vm != nil {
+		b.vmTrigger(&t)
+	}
 	return t
 }
 
 // path splits the time of the guilty echo.
 func (b *builder) path() PathPart {
-	p := PathPart{VerdictSegment: SegmentUnknown}
-	if g := &b.c.guilty; b.c.t != nil && g.State == probe.Answered && g.Source == probe.ByKernel {
+	p := PathPart{VerdictSegment: SegmentUnknown, Echoes: b.vmEchoes(), Legs: b.vmLegs()}
+	if g := &b.c.guilty; b.c.t != nil && b.c.t.vm == nil && g.State == probe.Answered && g.Source == probe.ByKernel {
 		p.Own = &OwnPath{Queue: MillisOf(g.Queue), Wire: MillisOf(g.Wire), Wakeup: MillisOf(g.Wakeup)}
 	}
 	return p
@@ -90,10 +95,13 @@ func (b *builder) margins() (from, to flow.Time) {
 func (b *builder) pings() []PingPart {
 	m, c := b.m, b.c
 	from, to := c.from.Add(-seriesMargin), b.to.Add(seriesMargin)
-	parts := make([]PingPart, 0, len(m.targets))
-	for _, t := range m.targets {
+	parts := make([]PingPart, 0, len(m.targets)+1)
+	for _, t := range b.vmPing() {
 		p := PingPart{Target: t.name(), Member: m.via(t), CannotSteer: t.CannotSteer,
 			Baseline: MillisOf(t.threshold().median), RTT: [][2]*Millis{}}
+		if t.vm != nil {
+			p.Src = t.vm.src
+		}
 		if t == c.t {
 			p.Baseline = MillisOf(c.baseline)
 		}

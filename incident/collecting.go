@@ -19,6 +19,7 @@ const (
 type collecting struct {
 	number int
 	id     string
+	was    string // its id before another echo became the guilty one
 	kind   string
 	rule   string
 	offset flow.WallOffset // at the trigger: all its wall times use it
@@ -75,12 +76,16 @@ func (m *Monitor) collect(t *target, e *echo, kind string) *collecting {
 // start counts an incident, or suppresses it.
 func (m *Monitor) start(c *collecting) {
 	m.open = append(m.open, c)
-	if c.kind != KindManual && !m.allow(m.now) {
+	if c.kind != KindManual && !(m.vmAllowed(c) && m.allow(m.now)) {
 		c.suppressed = true
 		m.suppressed++
 		m.unsaid++
 		const kind = "incidents not written: "
-		m.noteInstead(m.now, kind, fmt.Sprintf("%s%d (over %d a minute or %d an hour)", kind, m.suppressed, perMinute, perHour))
+		minute, hour := perMinute, perHour
+		if c.t != nil && c.t.vm != nil {
+			minute, hour = vmPerMinute, vmPerHour
+		}
+		m.noteInstead(m.now, kind, fmt.Sprintf("%s%d (over %d a minute or %d an hour)", kind, m.suppressed, minute, hour))
 		return
 	}
 	m.number++

@@ -9,10 +9,13 @@ import (
 
 // take judges one report about an echo.
 func (m *Monitor) take(s probe.Sample) {
-	t := m.target(s.Target)
-	if t == nil {
-		return
+	if t := m.target(s.Target); t != nil {
+		m.takeEcho(t, s)
 	}
+}
+
+// takeEcho judges one report about an echo of t.
+func (m *Monitor) takeEcho(t *target, s probe.Sample) {
 	e, _ := t.echoes.put(s)
 	if e == nil {
 		return
@@ -49,10 +52,10 @@ func (m *Monitor) waiting(t *target, e *echo) {
 	}
 	th := t.threshold()
 	e.mark = e.Age > th.mark
-	if e.over || e.N <= t.lastAnswered || t.lastAnswered == 0 {
+	if e.over || e.N <= t.lastAnswered || t.lastAnswered == 0 || t.young() {
 		return // a host that has never answered is no spike: a wrong name, a firewall
 	}
-	limit := th.freeze + m.cfg.Interval
+	limit := th.freeze + t.interval(m.cfg.Interval)
 	if t.ep == nil && !t.lossGone(e.N) {
 		limit = max(limit, lossyPatience)
 	}
@@ -76,7 +79,7 @@ func (m *Monitor) answered(t *target, e *echo) {
 		m.learn(t, e)
 		return
 	}
-	if e.RTT <= th.freeze {
+	if e.RTT <= th.freeze || t.young() {
 		m.calm(t, e)
 		return
 	}
@@ -177,6 +180,9 @@ func (m *Monitor) lost(t *target, e *echo) {
 	e.judged = true
 	if !t.Captured && overlap(m.late, e.Sent, e.Sent.Add(givenUpAfter)) > givenUpAfter/4 {
 		e.self = true // nobody was there to take the answer
+		return
+	}
+	if t.young() {
 		return
 	}
 	if t.firstAnswered == 0 || e.N < t.firstAnswered {

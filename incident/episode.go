@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"spiketop/flow"
@@ -82,6 +83,9 @@ func (m *Monitor) begin(t *target, e *echo, inc *collecting) *episode {
 // the same time.
 func (m *Monitor) fire(t *target, e *echo, kind, rule string) {
 	if inc := m.joinable(e); inc != nil {
+		if t.vm == nil && inc.t != nil && inc.t.vm != nil {
+			m.takeOver(inc, t, e, kind, rule)
+		}
 		m.begin(t, e, inc)
 		m.addSpikes(inc, t, e, kind)
 		return
@@ -94,12 +98,10 @@ func (m *Monitor) fire(t *target, e *echo, kind, rule string) {
 	m.start(c)
 	m.begin(t, e, c)
 	m.addSpikes(c, t, e, kind)
-	s := Spike{At: m.wall(m.now), Kind: kind, Target: t.name(), Member: m.leftBy(t, e.Member), N: e.N, Seq: e.Seq,
-		Outstanding: probe.None, RTT: e.RTT, Threshold: c.threshold, Suppressed: c.suppressed}
 	if kind == KindOutstanding {
-		s.Outstanding, c.outstanding = e.Age, e.Age
+		c.outstanding = e.Age
 	}
-	m.out.Spikes = append(m.out.Spikes, s)
+	m.sayGuilty(c, e)
 	m.preview(c)
 }
 
@@ -133,12 +135,8 @@ func (m *Monitor) joinable(e *echo) *collecting {
 
 // running reports whether a target's episode that belongs to c has not ended.
 func (m *Monitor) running(c *collecting) bool {
-	for _, t := range m.targets {
-		if t.ep != nil && t.ep.inc == c {
-			return true
-		}
-	}
-	return false
+	runs := func(t *target) bool { return t.ep != nil && t.ep.inc == c }
+	return slices.ContainsFunc(m.targets, runs) || slices.ContainsFunc(m.passive.list, runs)
 }
 
 // calmInEpisode counts an answer below the threshold towards the end of the
@@ -196,5 +194,8 @@ func (m *Monitor) acceptShift(t *target) {
 	t.limits = t.base.thresholds(m.cfg.Spike)
 	ep.to, ep.endN = m.now, t.lastAnswered
 	t.ep, t.lastEp = nil, ep
+	if t.vm != nil {
+		return
+	}
 	m.note(m.now, fmt.Sprintf("%s: the usual RTT is now %s ms (it was %s): a new level, accepted after 60 s", Clean(m.label(t)), Ms(t.limits.median), Ms(was)))
 }

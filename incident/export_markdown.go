@@ -130,6 +130,9 @@ func mdTrigger(in *Incident) []string {
 
 func mdEcho(t *Trigger) string {
 	s := fmt.Sprintf("echo %d to %s", t.Seq, prose(t.Target, mdMaxName))
+	if t.Src != "" {
+		s = fmt.Sprintf("echo %d of %s to %s, seen at %s", t.Seq, prose(t.Src, mdMaxName), prose(t.Target, mdMaxName), or(prose(t.Point, mdMaxName), "no vif"))
+	}
 	if t.Member != "" {
 		s += " via " + prose(t.Member, mdMaxName)
 	}

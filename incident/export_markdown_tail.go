@@ -13,7 +13,7 @@ func mdPings(in *Incident) []string {
 	t.add("target", "via", "sent", "lost", "unknown", "max ms", "usual ms")
 	for i := range in.Pings[:min(mdMaxPings, len(in.Pings))] {
 		p := &in.Pings[i]
-		t.add(p.Target, p.Member, fmt.Sprint(p.Sent), fmt.Sprint(p.Lost), fmt.Sprint(p.Unknown), ms(p.RTTMax), ms(p.Baseline))
+		t.add(pingName(p), p.Member, fmt.Sprint(p.Sent), fmt.Sprint(p.Lost), fmt.Sprint(p.Unknown), ms(p.RTTMax), ms(p.Baseline))
 	}
 	lines := t.lines()
 	if n := len(in.Pings) - mdMaxPings; n > 0 {
@@ -28,6 +28,9 @@ func mdPath(in *Incident) []string {
 	segment := prose(p.VerdictSegment, mdMaxName)
 	if segment == "" {
 		segment = "unknown"
+	}
+	if p.Own == nil && len(p.Legs) > 0 {
+		return mdLegs(p, segment)
 	}
 	if p.Own == nil {
 		return []string{"Path: the delay lies in: " + segment + ".", ""}
@@ -105,6 +108,9 @@ func mdLimits(in *Incident) string {
 	}
 	if lost > 0 {
 		s = append(s, fmt.Sprintf("frames lost in the capture ring: %d", lost))
+	}
+	if p := in.Packets; p != nil && len(p.Missing) > 0 {
+		s = append(s, "packets.pcapng: "+strings.Join(p.Missing, "; "))
 	}
 	add(in.Self.LateTicks, "ticks at which this process was late")
 	add(in.Self.EvictedFlows, "flows evicted from a full table")

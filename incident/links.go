@@ -57,6 +57,7 @@ func (m *Monitor) SetWorld(now flow.Time, w *flow.World) {
 		list = append(list, l)
 	}
 	m.links = list
+	m.passiveLinks()
 	m.guests.name(w.Guests)
 	m.own = make(map[[16]byte]struct{}, len(w.Own))
 	for _, a := range w.Own {
@@ -83,8 +84,8 @@ func (m *Monitor) linkName(id flow.LinkID) string {
 }
 
 // Batch takes what the reader of one link delivered: slots, losses, the
-// watermark, clock steps. Its echoes are the probe's and not looked at. Nothing
-// of b may change afterwards.
+// watermark, clock steps, and the echoes that VMs sent and got; this host's own
+// are the probe's and not looked at. Nothing of b may change afterwards.
 func (m *Monitor) Batch(b *flow.Batch) {
 	if b.Steps > 0 && b.Offset != m.offset {
 		m.clockStep(b.Drained, b.Offset)
@@ -97,6 +98,7 @@ func (m *Monitor) Batch(b *flow.Batch) {
 		l.lookback.Add(s)
 		m.drawLoad(l, s)
 	}
+	m.passiveBatch(b, l.drained)
 	l.drained = max(l.drained, b.Drained)
 }
 

@@ -36,6 +36,7 @@ func Mask(in *Incident) (*Incident, error) {
 	}
 	m := newMasker()
 	m.learn(reflect.ValueOf(out), "")
+	m.learnPath(out)
 	m.sort()
 	m.replace(reflect.ValueOf(out))
 	out.ID = maskedID(in.ID, out.Trigger.Target)
@@ -155,7 +156,7 @@ var fixedWords = map[string]bool{
 	"LinkPart.State": true, "SeriesLink.Name": true, "PingPart.Member": true, "WayPart.Link": true, "WayPart.Direction": true,
 	"ChainFlow.Link": true, "ChainFlow.Proto": true, "BurstPart.Proto": true, "BondPart.Name": true, "BondPart.Mode": true,
 	"BondPart.Policy": true, "MemberPart.Name": true, "MemberPart.State": true, "MemberPart.MII": true,
-	"PathPart.VerdictSegment": true, "Verdict.Link": true, "Verdict.Direction": true, "Verdict.Confidence": true,
+	"PathPart.VerdictSegment": true, "PathLeg.What": true, "Verdict.Link": true, "Verdict.Direction": true, "Verdict.Confidence": true,
 }
 
 // text replaces the addresses in one string, and the names between them.

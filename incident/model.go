@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math"
 	"time"
+
+	"spiketop/probe/hops"
 )
 
 // Schema is the "schema" field of incident.json. Readers refuse another major
@@ -37,6 +39,7 @@ type Incident struct {
 	Storage  *StoragePart `json:"storage,omitempty"`
 	VIFs     []VIFPart    `json:"vifs,omitempty"`
 	VIFSum   *VIFSum      `json:"vif_sum,omitempty"`
+	Packets  *PacketsPart `json:"packets,omitempty"`
 	Far      *FarPart     `json:"far,omitempty"` // another host's word
 	Verdict  Verdict      `json:"verdict"`
 	Self     SelfPart     `json:"self"`
@@ -58,17 +61,22 @@ const (
 // Trigger says what started the incident. For a manual one only Kind and Sent
 // (the time of the key) are set.
 type Trigger struct {
-	Kind        string    `json:"kind"`
-	Target      string    `json:"target,omitempty"`
-	Member      string    `json:"member,omitempty"`
-	ReplyMember string    `json:"reply_member,omitempty"`
-	Seq         uint16    `json:"seq"`
-	N           int64     `json:"n,omitempty"`
-	Sent        time.Time `json:"sent"`
-	RTT         *Millis   `json:"rtt_ms"`
-	Baseline    *Millis   `json:"baseline_ms"`
-	Threshold   *Millis   `json:"threshold_ms"`
-	Rule        string    `json:"rule,omitempty"`
+	Kind        string `json:"kind"`
+	Target      string `json:"target,omitempty"`
+	Member      string `json:"member,omitempty"`
+	ReplyMember string `json:"reply_member,omitempty"`
+	// Of a VM's echo: who sent it, the id in its ICMP header, and the vif (or NIC)
+	// where it was seen. Target is whom it was sent to.
+	Src       string    `json:"src,omitempty"`
+	EchoID    *uint16   `json:"echo_id,omitempty"`
+	Point     string    `json:"point,omitempty"`
+	Seq       uint16    `json:"seq"`
+	N         int64     `json:"n,omitempty"`
+	Sent      time.Time `json:"sent"`
+	RTT       *Millis   `json:"rtt_ms"`
+	Baseline  *Millis   `json:"baseline_ms"`
+	Threshold *Millis   `json:"threshold_ms"`
+	Rule      string    `json:"rule,omitempty"`
 	// Outstanding is the age at which an echo without answer fired.
 	Outstanding *Millis `json:"outstanding_ms,omitempty"`
 	// Late is how many echoes of the target in the window were answered, but
@@ -210,8 +218,22 @@ type TCPPart struct {
 
 // PathPart says where the time of the guilty echo went.
 type PathPart struct {
-	Own            *OwnPath `json:"own,omitempty"`
-	VerdictSegment string   `json:"verdict_segment"` // "physical network", "this NIC", "host", "unknown"
+	Own *OwnPath `json:"own,omitempty"`
+	// Echoes are those of VMs in the window that were late or lost, as this host
+	// saw them pass, at most 8: the one by which it is judged, then the worst.
+	Echoes []hops.EchoReport `json:"echoes,omitempty"`
+	// Legs is the way of the VM's echo by which it is judged, in order of time.
+	Legs           []PathLeg `json:"legs,omitempty"`
+	VerdictSegment string    `json:"verdict_segment"` // one of the Segment words
+}
+
+// PathLeg is the way between two sights of an echo that followed one another.
+type PathLeg struct {
+	From  string  `json:"from"` // vif or NIC
+	To    string  `json:"to"`
+	What  string  `json:"what"` // that lies between them
+	Took  Millis  `json:"ms"`
+	Usual *Millis `json:"usual_ms"` // median of the calm echoes before; nil where it is not known
 }
 
 // OwnPath splits an own echo: RTT = queue + wire; wakeup comes after.
@@ -227,6 +249,7 @@ type OwnPath struct {
 // ping only. RTTs are pairs of (time relative to the guilty echo's sending, RTT or null when lost).
 type PingPart struct {
 	Target      string       `json:"target"`
+	Src         string       `json:"src,omitempty"` // of a VM's ping: who sends it
 	Member      string       `json:"member,omitempty"`
 	CannotSteer string       `json:"cannot_steer,omitempty"`
 	Sent        int          `json:"sent"`
@@ -265,6 +288,8 @@ const (
 	SegmentNetwork = "physical network" // behind the NIC
 	SegmentNIC     = "this NIC"         // its output queue, or its link
 	SegmentHost    = "host"             // before the NIC: neighbour resolution, scheduling
+	SegmentVirtual = "virtual network"  // of this host: between a vif and the NIC, or another vif
+	SegmentGuest   = "guest"            // inside a VM
 	SegmentUnknown = "unknown"
 )
 

@@ -7,6 +7,7 @@ import (
 
 	"spiketop/flow"
 	"spiketop/probe"
+	"spiketop/probe/hops"
 )
 
 // Config sets up a [Monitor]. Zero values mean the defaults.
@@ -36,6 +37,10 @@ type Spike struct {
 	RTT         time.Duration // None while outstanding, and for a loss
 	Threshold   time.Duration // the freeze threshold it passed; None for KindLoss and KindManual
 	Suppressed  bool          // over the rate limit: no incident follows
+	// Of a VM's echo: who sent it, its id, and where it was seen first (a vif, or
+	// a NIC); Target is whom it was sent to.
+	Src, Point string
+	EchoID     uint16
 }
 
 // Output is what the driver must do after a Tick: report Spikes and Notes,
@@ -85,6 +90,9 @@ type Monitor struct {
 	lines      []line
 	frozen     *Incident
 
+	passive   passive
+	vmStarted []flow.Time // of the last hour's incidents that VMs' echoes started
+
 	notes []note
 	out   Output
 }
@@ -98,7 +106,7 @@ func NewMonitor(cfg Config, start flow.Time, w *flow.World) *Monitor {
 		cfg.Zone = time.UTC
 	}
 	cfg.LookbackSlots = max(cfg.LookbackSlots, 600)
-	m := &Monitor{cfg: cfg, now: start, offset: w.Offset}
+	m := &Monitor{cfg: cfg, now: start, offset: w.Offset, passive: passive{live: hops.NewLive(hops.LiveConfig{LossAfter: givenUpAfter})}}
 	m.SetWorld(start, w)
 	return m
 }
@@ -110,7 +118,7 @@ func (m *Monitor) SetTargets(targets []probe.Target) {
 	for _, pt := range targets {
 		t := m.target(pt.ID)
 		if t == nil {
-			t = &target{}
+			t = &target{strips: new([len(Zooms)]pingRing)}
 			t.limits = t.base.thresholds(m.cfg.Spike)
 		}
 		t.Target = pt
@@ -170,6 +178,7 @@ func (m *Monitor) Tick(now flow.Time) Output {
 		m.take(samples[i])
 	}
 	m.judgeSuspects()
+	m.judgePassive()
 	for _, t := range m.targets {
 		m.acceptShift(t)
 		t.echoes.forget(m.now.Add(-echoMemory))
@@ -190,6 +199,7 @@ func (m *Monitor) Close(now flow.Time) Output {
 		m.take(samples[i])
 	}
 	m.judgeSuspects()
+	m.judgePassive()
 	m.advance(true)
 	out := m.out
 	m.out = Output{}

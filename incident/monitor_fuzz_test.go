@@ -19,6 +19,7 @@ func FuzzMonitor(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0, 1, 200, 2, 90, 7, 2, 8, 4, 255, 3, 60, 5, 5}, 60))
 	f.Add(bytes.Repeat([]byte{11, 3, 0, 9, 200, 11, 4, 1, 0, 30, 2, 0, 9, 1, 40, 3, 8, 5, 200, 3, 100}, 40))
 	f.Add(bytes.Repeat([]byte{12, 7, 13, 9, 200, 100, 13, 8, 90, 40, 5, 1, 3, 60, 12, 3, 0, 2, 1, 3, 200, 10}, 30))
+	f.Add([]byte{14, 0, 90, 47, 14, 8, 90, 47, 0, 3, 0, 9, 200, 14, 0x31, 200, 40, 3, 100})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		newFuzzRun(t).run(in)
 	})
@@ -63,7 +64,7 @@ func (r *fuzzRun) run(in []byte) {
 
 func (r *fuzzRun) op(b byte, next func() byte) {
 	ms := func() time.Duration { return time.Duration(next()) * 3 * time.Millisecond }
-	switch b % 14 {
+	switch b % 15 {
 	case 0, 1:
 		r.sample(next)
 	case 2:
@@ -106,10 +107,49 @@ func (r *fuzzRun) op(b byte, next func() byte) {
 		r.who(next)
 	case 13:
 		r.flows(next)
+	case 14:
+		r.echoes(next)
 	case 10:
 		if f := r.m.Frame(r.now); len(f.Strips) != len(Zooms) || len(f.Pings) != 3 {
 			r.t.Errorf("frame with %d strips, %d pings", len(f.Strips), len(f.Pings))
 		}
+	}
+}
+
+// echoes are a VM's ping seen on vifs and NICs, whole or in part, for some seconds.
+func (r *fuzzRun) echoes(next func() byte) {
+	kind, late := next(), time.Duration(next())*2*time.Millisecond
+	for n := range next() % 48 {
+		at := r.now
+		for i := range byte(4) {
+			e := flow.Echo{At: at, Dir: flow.Direction(i / 2 & 1), Reply: i > 1, Family: flow.FamilyIPv4, ID: uint16(kind & 3), Seq: uint16(n), Offset: r.w.Offset}
+			e.Src[15], e.Dst[15] = 1, kind&7
+			if e.Reply {
+				e.Src, e.Dst = e.Dst, e.Src
+			}
+			if (i == 0 || i == 3) == (kind&8 != 0) {
+				e.VIF = 31 + int(kind>>4&1)
+			} else {
+				e.Link = flow.LinkID(i&1 + 1)
+			}
+			at = at.Add(time.Millisecond)
+			if n > 30 && i == kind>>5&3 {
+				at = at.Add(late)
+			}
+			switch {
+			case n > 40 && i >= kind>>5&3:
+			case e.Link != 0:
+				r.m.Batch(&flow.Batch{Link: e.Link, Echoes: []flow.Echo{e}, Drained: r.now, Offset: r.w.Offset})
+			default:
+				r.m.VIFEchoes([]flow.Echo{e})
+			}
+		}
+		r.now = r.now.Add(100 * time.Millisecond)
+		r.m.VIFDrained(r.now)
+		for id := range flow.LinkID(2) {
+			r.m.Batch(&flow.Batch{Link: id + 1, Drained: r.now, Offset: r.w.Offset})
+		}
+		r.output(r.m.Tick(r.now))
 	}
 }
 

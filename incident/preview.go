@@ -5,6 +5,7 @@ import (
 
 	"spiketop/flow"
 	"spiketop/probe"
+	"spiketop/probe/hops"
 )
 
 // previewEvery is how often the picture of an incident that still collects is
@@ -24,6 +25,8 @@ type picture struct {
 	guests   [2]flow.Time // how far into the window the vifs' and disks' counters reach
 	world    uint64       // generation: who is who
 	tcp      int          // readings of TCP connections
+	far      farWord
+	vms      [2]int       // VMs' late echoes, and how many of them are over
 }
 
 // preview builds what is known now, for the frozen panes.
@@ -68,6 +71,12 @@ func (m *Monitor) pictureOf(c *collecting, to flow.Time) picture {
 	}
 	for _, r := range c.tcp {
 		p.tcp += r.n
+	}
+	for _, e := range m.lateVM(c, to, nil) {
+		p.vms[0]++
+		if e.State != hops.Waiting {
+			p.vms[1]++
+		}
 	}
 	if c.t != nil {
 		n, w := c.late(to)

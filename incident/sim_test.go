@@ -28,6 +28,8 @@ type sim struct {
 	lag     time.Duration // by which rings and slots lag behind, beside simDelay
 	random  uint64
 	guests  simGuests
+	vms     []*simVM
+	sights  []flow.Echo                  // not delivered yet
 	tcp     map[flow.Socket]flow.TCPInfo // what the kernel would say
 }
 
@@ -176,6 +178,7 @@ func (s *sim) run(d time.Duration) {
 	for end := s.now.Add(d); s.now < end; {
 		s.carry()
 		s.send()
+		s.sendVM()
 		s.now = s.now.Add(simStep)
 		if s.now.Sub(simStart)%simTick == 0 && !s.stopped {
 			s.round()
@@ -270,6 +273,10 @@ func (s *sim) round() {
 func (s *sim) deliver() {
 	mark := s.now.Add(-simDelay - s.lag)
 	s.guests.deliver(s)
+	if len(s.vms) > 0 {
+		s.m.VIFEchoes(s.sightsOf(0, mark))
+		s.m.VIFDrained(mark)
+	}
 	for _, l := range s.links {
 		if l.silent {
 			continue
@@ -279,6 +286,7 @@ func (s *sim) deliver() {
 			b.Slots = append(b.Slots, l.late[0])
 			l.late = l.late[1:]
 		}
+		b.Echoes = s.sightsOf(l.ID, mark)
 		s.m.Batch(b)
 		if s.now.Sub(simStart)%(100*time.Millisecond) == 0 {
 			l.counter.At = s.now

@@ -184,7 +184,7 @@ func guestEvidence(in *Incident) (list []string) {
 	if s := in.VIFSum; s != nil {
 		list = append(list, "VMs: "+s.text())
 		for i := range in.VIFs {
-			if v := &in.VIFs[i]; v.TxDropped > 0 {
+			if v := &in.VIFs[i]; v.TxDropped > 0 && !in.Path.passes(v.VIF) {
 				list = append(list, fmt.Sprintf("vif %s (%s): %d frames toward it were not read by the guest", CleanMax(v.VIF, maxGuestName), orNothing(CleanMax(v.VM, maxGuestName)), v.TxDropped))
 				break
 			}

@@ -60,6 +60,9 @@ func (c *PingCell) merge(e *echo) {
 // column is made anew from all its echoes: what was late may turn out to have
 // been this process's fault.
 func (m *Monitor) drawEcho(t *target, e *echo) {
+	if t.strips == nil {
+		return
+	}
 	for z, step := range Zooms {
 		n := column(m.offset, step, e.Sent)
 		r, i := &t.strips[z], place(n)

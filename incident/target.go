@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -37,9 +38,10 @@ type target struct {
 	lastAnswered  int64 // highest N whose answer is known to have come
 	member        flow.LinkID
 	replyMember   flow.LinkID
-	usualMember   flow.LinkID // by which the last calm echo left
-	silent        bool        // it has been said that it never answered
-	strips        [len(Zooms)]pingRing
+	usualMember   flow.LinkID           // by which the last calm echo left
+	silent        bool                  // it has been said that it never answered
+	strips        *[len(Zooms)]pingRing // nil: not drawn
+	vm            *vmSeries             // nil: pinged by this program
 
 	ep      *episode // running, nil = calm
 	lastEp  *episode // the one before
@@ -94,6 +96,7 @@ func (t *target) threshold() *thresholds {
 // echoes holds the last echoes of a target by running number.
 type echoes struct {
 	list []echo // ascending N
+	most int    // that are kept; 0 = maxEchoMemory
 }
 
 // put stores s and returns its place, which is valid until the next put; fresh
@@ -104,11 +107,12 @@ func (h *echoes) put(s probe.Sample) (e *echo, fresh bool) {
 		h.list[i].Sample = s
 		return &h.list[i], false
 	}
-	if len(h.list) == maxEchoMemory {
+	most := cmp.Or(h.most, maxEchoMemory)
+	if len(h.list) == most {
 		if i == 0 {
 			return nil, false // older than everything that is kept
 		}
-		h.list = slices.Delete(h.list, 0, maxEchoMemory/4)
+		h.list = slices.Delete(h.list, 0, most/4)
 		i, _ = h.search(s.N)
 	}
 	h.list = slices.Insert(h.list, i, echo{Sample: s})

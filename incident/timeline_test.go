@@ -90,6 +90,7 @@ type player struct {
 //	mute NIC        its ring delivers nothing any more
 //	down NIC; back NIC                           the link as the World has it
 //	step D          somebody sets the clock
+//	vmping, vmecho, path: pings of VMs, see sim_vm_test.go
 //	bond, kernel, hidden: see timeline_bond_test.go
 //	own, owner, class, tcp, ...: see timeline_who_test.go
 //	freeze; close; status; incident; flows; bonds
@@ -106,6 +107,7 @@ func (p *player) play(f []string) {
 	run, ok := map[string]func([]string){"target": p.target, "rule": p.rule, "ping": p.ping, "tick": p.tick, "late": p.late, "lose": p.lose,
 		"backlog": p.backlog, "neighbour": p.neighbour, "counter": p.counter, "change": p.change, "mute": p.mute, "down": p.down, "back": p.back,
 		"step": p.step, "freeze": p.freeze, "close": p.close, "status": p.status, "incident": p.incident, "flows": p.flows, "strip": p.strip, "loss": p.loss, "lag": p.lag,
+		"vmping": p.vmping, "vmecho": p.vmecho, "path": p.path,
 		"bond": p.bond, "kernel": p.kernel, "hidden": p.hidden, "bonds": p.bonds}[f[0]]
 	if !ok {
 		run, ok = p.guestCommand(f[0])

@@ -21,8 +21,16 @@ func (b *builder) judge(in *Incident) {
 	in.Path.VerdictSegment = b.segment()
 	v := &in.Verdict
 	v.Evidence = b.evidence(in, way)
+	if b.vm.inside() && !(b.vm.worst().open && b.linkEvent() != nil) {
+		b.blameInside(in)
+		return
+	}
 	if e := b.linkEvent(); e != nil {
 		b.blameLink(in, e)
+		return
+	}
+	if b.vmUnseen() {
+		b.blameUnseen(in)
 		return
 	}
 	if why := b.cannotJudge(way); why != "" {
@@ -93,6 +101,9 @@ func (b *builder) grown(way []wayDir) (most *wayDir) {
 
 // queued reports whether the echo that tells spent most of its time before the NIC.
 func (b *builder) queued() bool {
+	if b.vm != nil {
+		return b.vm.seg == SegmentNIC
+	}
 	g := &b.told
 	return b.c.t != nil && (g.Queue > 0 && g.Queue > g.Wire && g.Wire >= 0 ||
 		g.Member == 0 && g.State != probe.Answered && b.c.t.Captured && b.backlog() != nil)
@@ -101,6 +112,9 @@ func (b *builder) queued() bool {
 // backlog returns the link whose queue explains why that echo waited in
 // this host, nil if none does.
 func (b *builder) backlog() *link {
+	if b.vm != nil {
+		return b.vmBacklog()
+	}
 	g := &b.told
 	to := b.m.waitSpan(b.c).To
 	if g.Queue > 0 {
@@ -119,6 +133,8 @@ func (b *builder) segment() string {
 	c := b.c
 	g := &b.told
 	switch {
+	case b.vm != nil:
+		return b.vm.seg
 	case c.t == nil || !c.t.Captured || g.State == probe.Answered && g.Source == probe.ByUser:
 		return SegmentUnknown
 	case g.State == probe.Answered && g.Wire >= g.Queue:

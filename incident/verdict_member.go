@@ -13,7 +13,7 @@ const leastCalm = 3
 
 // ownPing is the part of the ping that triggered, nil if it is not pinged any more.
 func (b *builder) ownPing(in *Incident) *PingPart {
-	if i := slices.Index(b.m.targets, b.c.t); i >= 0 && b.c.t != nil {
+	if i := slices.Index(b.vmPing(), b.c.t); i >= 0 && b.c.t != nil {
 		return &in.Pings[i]
 	}
 	return nil
@@ -21,7 +21,7 @@ func (b *builder) ownPing(in *Incident) *PingPart {
 
 // pingName names part i of in.Pings, with its member where the host has several.
 func (b *builder) pingName(in *Incident, i int) string {
-	if p := &in.Pings[i]; b.m.targets[i].Group != 0 && p.Member != "" {
+	if p := &in.Pings[i]; i < len(b.m.targets) && b.m.targets[i].Group != 0 && p.Member != "" {
 		return p.Target + " via " + p.Member
 	}
 	return in.Pings[i].Target

@@ -32,6 +32,9 @@ func (b *builder) head(in *Incident) string {
 		return "Frozen by hand."
 	}
 	what := fmt.Sprintf("Echo %d to %s", t.Seq, CleanMax(t.Target, 64))
+	if t.Src != "" {
+		what = b.vmHead(t)
+	}
 	if t.Member != "" {
 		what += " via " + Clean(t.Member)
 	}
@@ -137,6 +140,8 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 		list = append(list, fmt.Sprintf("echo: %s ms on the wire, %s ms in this host", ms(o.Wire), ms(o.Queue)))
 	}
 	list = append(list, b.memberEvidence(in)...)
+	list = append(list, b.vmEvidence(in)...)
+	list = append(list, unreadEvidence(in)...)
 	for i := range way {
 		w := &way[i]
 		if w.wait < 0 {
@@ -162,7 +167,7 @@ func (b *builder) evidence(in *Incident, way []wayDir) []string {
 		list = append(list, linkEvidence(&in.Links[i])...)
 	}
 	for i := range in.Pings {
-		if p := &in.Pings[i]; p.Target != in.Trigger.Target && p.RTTMax != nil && p.Baseline != nil {
+		if p := &in.Pings[i]; (p.Target != in.Trigger.Target || p.Src != in.Trigger.Src) && p.RTTMax != nil && p.Baseline != nil {
 			list = append(list, fmt.Sprintf("%s: at most %s ms (usual %s), %d of %d lost", Clean(b.pingName(in, i)), ms(p.RTTMax), ms(p.Baseline), p.Lost, p.Sent))
 		}
 	}
@@ -210,6 +215,9 @@ func summary(in *Incident) string {
 		default:
 			s = "no answer"
 		}
+		if t.Src != "" {
+			s += " from " + CleanMax(t.Src, 64)
+		}
 		s += " on " + CleanMax(t.Target, 64)
 		if t.Member != "" {
 			s += " via " + Clean(t.Member)
@@ -220,6 +228,8 @@ func summary(in *Incident) string {
 		return s + " — " + burstSummary(v)
 	case v.Cause == CauseLink:
 		return s + " — " + Clean(v.Link) + " changed"
+	case v.Cause == CauseNone && (in.Path.VerdictSegment == SegmentVirtual || in.Path.VerdictSegment == SegmentGuest):
+		return s + " — " + in.Path.VerdictSegment
 	case v.Cause == CauseNone:
 		return s + " — no link on its way changed"
 	case v.Cause == CauseUnknown:

@@ -43,6 +43,8 @@ type FarQuestion struct {
 // GuiltyEcho names the echo by which an incident is judged.
 type GuiltyEcho struct {
 	Known bool // false: frozen by hand
+	VM    bool // a VM's: Src is known too, else it is one of this host's addresses
+	Src   [16]byte
 	Dst   [16]byte
 	Seq   uint16
 	ID    uint16
@@ -61,9 +63,13 @@ func (m *Monitor) FarQuestions() []FarQuestion {
 		q := FarQuestion{Number: c.number, Window: flow.Span{From: c.from, To: to}, Over: m.now >= to && (capped || !c.waiting(m.now))}
 		if c.t != nil {
 			told := c.told(m.now)
-			q.Guilty = GuiltyEcho{Known: c.t.Addr.IsValid(), Seq: told.Seq, ID: told.ID, Sent: told.Sent}
-			if q.Guilty.Known {
-				q.Guilty.Dst = c.t.Addr.As16()
+			q.Guilty = GuiltyEcho{Seq: told.Seq, ID: told.ID, Sent: told.Sent}
+			switch g := &q.Guilty; {
+			case c.t.vm != nil:
+				k := &c.t.vm.key
+				g.Known, g.VM, g.Src, g.Dst, g.ID = true, true, k.Src, k.Dst, k.ID
+			case c.t.Addr.IsValid():
+				g.Known, g.Dst = true, c.t.Addr.Unmap().As16()
 			}
 		}
 		out = append(out, q)

@@ -46,6 +46,9 @@ func (v *View) snapshotTail(in *incident.Incident, r rect) [][]span {
 // "this host ─ queue 0.02 ─ eth0 ═ wire 120.38 ═ 10.1.16.55". The thicker line
 // and the bold figure mark the longer part.
 func pathSpans(in *incident.Incident) []span {
+	if len(in.Path.Legs) > 0 {
+		return legSpans(in)
+	}
 	own := in.Path.Own
 	if own == nil || in.Trigger.Kind == incident.KindManual {
 		return nil
@@ -67,6 +70,43 @@ func pathSpans(in *incident.Incident) []span {
 		spans = append(spans, span{"   the delay lies in: " + incident.Clean(s), Style{Fg: Strong, Bold: true}, 3})
 	}
 	return spans
+}
+
+// legSpans is the way of a VM's echo: "023471 ─ 0.02 ─ eth0 ═ 120.3 ═ eth0 ─ 0.02
+// ─ 023471". The longest leg is marked.
+func legSpans(in *incident.Incident) []span {
+	legs := in.Path.Legs
+	most := 0
+	for i := range legs {
+		if legs[i].Took > legs[most].Took {
+			most = i
+		}
+	}
+	spans := []span{{"path   ", Style{Fg: Faint}, 0}, {incident.Clean(legs[0].From) + " ", Style{}, 0}}
+	for i := range legs {
+		spans = append(spans, span{legBar(durationOf(&legs[i].Took), i == most), legStyle(i == most), 0})
+		spans = append(spans, span{" " + incident.Clean(legs[i].To) + " ", Style{}, 0})
+	}
+	spans = append(spans, span{"  ms", Style{Fg: Faint}, 1})
+	if s := in.Path.VerdictSegment; s != "" {
+		spans = append(spans, span{"   the delay lies in: " + incident.Clean(s), Style{Fg: Strong, Bold: true}, 3})
+	}
+	return spans
+}
+
+func legBar(d time.Duration, longest bool) string {
+	bar := "─"
+	if longest {
+		bar = "═"
+	}
+	return bar + " " + incident.Ms(d) + " " + bar
+}
+
+func legStyle(longest bool) Style {
+	if longest {
+		return Style{Fg: Alarm, Bold: true}
+	}
+	return Style{}
 }
 
 func segment(name string, d time.Duration, longer bool) []span {
