@@ -26,7 +26,7 @@ type picture struct {
 	world    uint64       // generation: who is who
 	tcp      int          // readings of TCP connections
 	far      farWord
-	vms      [2]int       // VMs' late echoes, and how many of them are over
+	vms      [2]int // VMs' late echoes, and how many of them are over
 }
 
 // preview builds what is known now, for the frozen panes.
@@ -62,7 +62,7 @@ func (m *Monitor) publish(c *collecting, to flow.Time) {
 }
 
 func (m *Monitor) pictureOf(c *collecting, to flow.Time) picture {
-	p := picture{to: to, state: c.guilty.State, rtt: c.guilty.RTT, guests: m.guests.reach(to), world: m.world.Generation}
+	p := picture{to: to, state: c.guilty.State, rtt: c.guilty.RTT, guests: m.guests.reach(to), world: m.world.Generation, far: c.far}
 	for _, s := range m.gather(c, to) {
 		p.slots += s.Slots
 	}
