@@ -12,6 +12,7 @@ import (
 type farOptions struct {
 	argv []string // the command, whole
 	name string   // of the far host, until it has said its own
+	near string   // name of this host
 	json bool     // echoes as JSON lines
 }
 

@@ -50,9 +50,10 @@ func (f *farWatch) init() {
 	f.join, f.asked = far.NewJoin(), map[int]*farAsked{}
 }
 
-// host is what the far side is called.
+// host is what the far side is called: as it says, unless that is this host's own
+// name.
 func (f *farSide) host() string {
-	if f.hello.Host != "" {
+	if f.hello.Host != "" && f.hello.Host != f.options.near {
 		return f.hello.Host
 	}
 	return f.options.name

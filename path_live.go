@@ -103,6 +103,7 @@ func runPathLive(ctx context.Context, raw *rawFlags, live *liveFlags, args []str
 	defer s.close()
 	s.diagnostics = stderr
 	s.giveUp = cancel
+	peer.near = s.host
 	s.far = newFarSide(peer, s.say)
 	s.far.print = newHopPrinter(stdout, peer.json, s.fatal)
 	defer s.far.print.end()

@@ -270,6 +270,13 @@ func (w *watch) readUpTo(now flow.Time) flow.Time {
 
 func (w *watch) wallNs(t flow.Time) int64 { return w.world.Offset.Wall(t).UnixNano() }
 
+// tapLost counts frames that a ring has lost: echoes may have been among them.
+func (w *watch) tapLost(n uint64) {
+	if w.s.tap != nil {
+		w.s.tap.drops += n
+	}
+}
+
 // seen hands echoes that a ring or a tap has seen to whom they concern besides
 // the cores.
 func (w *watch) seen(echoes []flow.Echo) {

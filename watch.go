@@ -180,6 +180,7 @@ func (w *watch) batch(b *flow.Batch) {
 	}
 	w.seen(b.Echoes)
 	if b.Lost > 0 {
+		w.tapLost(b.Lost)
 		w.set.Lost(b.Link, w.drained[b.Link], b.LostAt)
 		w.lost[b.Link] += b.Lost
 	}

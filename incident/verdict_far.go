@@ -16,7 +16,7 @@ const SegmentFar = "far host"
 type FarEcho struct {
 	Host   string
 	Report hops.EchoReport
-	InFar  bool          // its longest segment lies in the far host, or behind it
+	InFar  bool          // its longest segment lies in the far host, or behind it; if it was lost: it was lost there
 	Worst  time.Duration // of that segment
 	RTT    time.Duration // at the first point; 0 = unknown
 }
@@ -46,9 +46,9 @@ func (b *builder) takeFar(in *Incident) {
 		}
 		if e.blames(b.excess()) && in.Path.VerdictSegment == SegmentNetwork {
 			in.Path.VerdictSegment = SegmentFar
-			in.Verdict.Sentence += fmt.Sprintf(" %s says: %s ms of it passed there.", orFar(e.Host), Ms(e.Worst))
+			in.Verdict.Sentence += " " + e.short()
 			if in.Verdict.Cause == CauseNone {
-				in.Verdict.Advice = "Look at " + orFar(e.Host) + ", where the time passed by its own stamps."
+				in.Verdict.Advice = "By the stamps of " + orFar(e.Host) + " it happened there: look at that host."
 			}
 		}
 	}
@@ -85,11 +85,28 @@ func (b *builder) excess() time.Duration {
 // blames reports whether the far host says that most of what is to be explained
 // passed there.
 func (e *FarEcho) blames(excess time.Duration) bool {
-	return e.InFar && e.Worst > 0 && 2*e.Worst >= max(excess, e.RTT)
+	return e.InFar && (e.lost() || e.Worst > 0 && 2*e.Worst >= max(excess, e.RTT))
+}
+
+func (e *FarEcho) lost() bool { return e.Report.LostAfter != nil }
+
+// short is the same in a sentence.
+func (e *FarEcho) short() string {
+	if e.lost() {
+		return orFar(e.Host) + " says: the request came and no reply left it."
+	}
+	return fmt.Sprintf("%s says: %s ms of it passed there.", orFar(e.Host), Ms(e.Worst))
 }
 
 // says is the far host's part of the hop table in words, "" where it has none.
 func (e *FarEcho) says() string {
+	if l := e.Report.LostAfter; l != nil {
+		leg := ""
+		if l.Leg != nil {
+			leg = ", on the way of the " + Clean(*l.Leg)
+		}
+		return fmt.Sprintf("with the stamps of %s: the echo was lost behind %s%s", orFar(e.Host), Clean(l.Point), leg)
+	}
 	worst := e.Report.Worst
 	if worst == nil || e.RTT <= 0 {
 		return ""

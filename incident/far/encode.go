@@ -38,14 +38,14 @@ func (l *Line) shorten(step int) bool {
 		w, f := *l.Window, *l.Window.Flow
 		f.Why = ""
 		if step > 0 {
-			f.VM, f.VIF, f.Process, f.Class = "", "", "", ""
+			f.VM, f.VIF, f.Process, f.Class, f.HashMember, f.Proto = "", "", "", "", "", ""
 		}
 		w.Flow = &f
 		l.Window = &w
 		return step < 2
 	case l.Hello != nil && step == 0:
 		h := *l.Hello
-		h.NICs = h.NICs[:min(len(h.NICs), 8)]
+		h.NICs = nil
 		l.Hello = &h
 		return true
 	}

@@ -15,9 +15,10 @@ type Joined struct {
 	FromFar bool      // the request came from the far host's side
 	Both    bool      // both hosts saw it
 	RTT     time.Duration
-	Has     bool // RTT is known, at the first point that saw both ways
+	Has     bool // it was not lost and RTT is known, at the first point that saw both ways
 	// Worst is the longest segment of an answered echo, nil without any. InFar
-	// says that it lies in the far host, or behind it.
+	// says that it lies in the far host, or behind it; of a lost echo, that the
+	// request reached the far host and no reply left it.
 	Worst  *hops.Segment
 	InFar  bool
 	Report hops.EchoReport
@@ -61,6 +62,10 @@ func (j *Join) finish(e *joining, offset flow.WallOffset) (r Joined, ok bool) {
 	r.RTT, r.Has = echo.RTT()
 	if worst, has := hops.Worst(echo.Segments()); has {
 		r.Worst, r.InFar = &worst, way[worst.From].place >= farNIC && (worst.To == hops.Beyond || way[worst.To].place >= farNIC)
+	}
+	if after, leg, lost := echo.Loss(); lost {
+		r.RTT, r.Has = 0, false
+		r.InFar = way[after].place >= farNIC && !r.FromFar && leg == hops.WayUnknown && sure
 	}
 	reporter := hops.Reporter{Points: names, Split: j.splitter(way), Wall: func(point int, at flow.Time) time.Time {
 		if way[point].place >= farNIC {
