@@ -165,13 +165,18 @@ func (t *tap) flush() {
 
 // echo tells an echo, as far as the budget goes.
 func (t *tap) echo(e *flow.Echo, point string) {
-	k := hops.KeyOf(e)
-	if !t.budget.allow(k.Series(), e.At) {
+	if !t.budget.allow(keyOf(e), e.At) {
 		t.drops++
 		return
 	}
 	t.say(far.EchoOf(e, point))
 	t.inBuf++
+}
+
+// keyOf names the ping to which an echo belongs.
+func keyOf(e *flow.Echo) hops.SeriesKey {
+	k := hops.KeyOf(e)
+	return k.Series()
 }
 
 // Bounds of what is told in a second: a flood must not take the place of pings
