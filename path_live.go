@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // liveFlags are those of path --live besides the monitor's.
@@ -15,14 +16,16 @@ type liveFlags struct {
 	json             bool
 }
 
-// bind declares them.
+// liveFlag are their names.
+var liveFlag = map[string]bool{"live": true, "via": true, "far-binary": true, "far-nic": true}
+
+// bind declares them; --json is that of path.
 func (l *liveFlags) bind(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&l.url, "live", "", "the second host, through your own ssh: `ssh://[USER@]HOST[:PORT]`")
 	f.StringVar(&l.via, "via", "", "instead of ssh: `COMMAND` that starts what follows it where the second host is, as 'ip netns exec nc2'")
 	f.StringVar(&l.binary, "far-binary", "spiketop", "spiketop on the second host: `PATH`")
 	f.StringArrayVar(&l.nics, "far-nic", nil, "`NIC` of the second host to watch (repeatable); default: as there")
-	f.BoolVar(&l.json, "json", false, "each echo as a JSON line")
 }
 
 // check makes the command that starts the far side.
@@ -55,29 +58,52 @@ func printable(s string) bool {
 	return len(s) <= 4096 && oneLine(s) == s
 }
 
-// livePathCommand is "path --live": offline is what path does with files.
-func livePathCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
+// liveNeeds are the monitor's flags that path --live shows; the others mean the
+// same there, but would drown those of path.
+var liveNeeds = []string{"ping", "no-ping", "ping-interval", "spike", "incidents", "for", "json-log"}
+
+// addLive makes "path --live" of the command that reads captures.
+func addLive(ctx context.Context, path *cobra.Command, stdout, stderr io.Writer) {
 	raw, live := &rawFlags{}, &liveFlags{}
-	cmd := &cobra.Command{Use: "path --live ssh://HOST [flags] [NIC ...]", Short: "Hop table of the pings between this host and a second one", Args: cobra.ArbitraryArgs,
-		Long: `path --live shows, once a second, where the time of the pings between this host
-and a second one goes: in this host, between the NICs of both, in the other host.
-The second host runs "spiketop tap", started through your own ssh; nothing listens
-anywhere. Incidents are written as headless does, with that host's word.`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if live.url == "" && live.via == "" {
-				return usage("as spiketop path --live ssh://root@nc2", "read flags: no second host was named")
-			}
-			return runPathLive(ctx, raw, live, args, stdout, stderr)
-		}}
-	live.bind(cmd)
-	bindFlags(cmd, raw)
-	for _, name := range []string{"hold", "filter", "theme", "filter-code", "net-filter", "max-bandwidth", "text"} {
-		_ = cmd.Flags().MarkHidden(name)
-	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usage("spiketop path --help lists the flags", "read flags: %w", err)
+	mine := map[string]bool{}
+	path.Flags().VisitAll(func(f *pflag.Flag) { mine[f.Name] = true })
+	live.bind(path)
+	bindFlags(path, raw)
+	path.Flags().VisitAll(func(f *pflag.Flag) {
+		if !mine[f.Name] && !liveFlag[f.Name] && !slices.Contains(liveNeeds, f.Name) {
+			f.Hidden = true
+		}
 	})
-	return cmd
+	path.Use += "\n  spiketop path --live ssh://HOST [flags] [NIC ...]"
+	path.Long += `
+
+With --live it watches this host and a second one instead, and shows once a second
+where the time of the pings between them goes: in this host, between the NICs of
+both, in the other host. There "spiketop tap" is started through your own ssh;
+nothing listens anywhere. Incidents are written as headless does, with that host's
+word; headless's flags and NICs are understood.
+
+    sudo spiketop path --live ssh://root@nc2 --ping nc2`
+	files := path.RunE
+	path.RunE = func(cmd *cobra.Command, args []string) error {
+		isLive := live.url != "" || live.via != ""
+		var wrong string
+		cmd.Flags().Visit(func(f *pflag.Flag) {
+			if shared := f.Name == "json"; !shared && mine[f.Name] == isLive {
+				wrong = f.Name
+			}
+		})
+		switch {
+		case wrong != "" && isLive:
+			return usage("", "read flags: --%s is for captures, not for --live", wrong)
+		case wrong != "":
+			return usage("as spiketop path --live ssh://root@nc2", "read flags: --%s means nothing without --live", wrong)
+		case !isLive:
+			return files(cmd, args)
+		}
+		live.json, _ = cmd.Flags().GetBool("json")
+		return runPathLive(ctx, raw, live, args, stdout, stderr)
+	}
 }
 
 // runPathLive watches as headless does, with a far side, and prints the hop

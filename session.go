@@ -36,8 +36,11 @@ const recorderBytes = 32 << 20
 //	link watcher      its netlink sockets                    ctx
 //	counter sampler   its netlink socket                     ctx
 //	guest finder      capture/host's Finder                  ctx
+//	vif taps          their sockets                          ctx
 //	guest sampler     the vifs' counters                     ctx
 //	socket worker     capture/socket's Owners                ctx
+//	driver readers    what each NIC's driver counts          ctx; one that hangs is left behind
+//	load reader       nothing: reads /proc/stat, PSI         ctx
 //	disk sampler      the connection to libvirt              ctx
 //	hangups           nothing: reads the configuration       ctx
 //	far side          the process of a far tap (path --live) ctx; then its group has ended
@@ -50,6 +53,8 @@ type session struct {
 	clock *capture.Clock
 	guests
 	sockets
+	near nearSources
+	vifTaps
 	host string
 
 	netlink *link.Netlink
@@ -161,6 +166,7 @@ func (s *session) close() {
 		_ = s.netlink.Close()
 	}
 	s.guests.close()
+	s.near.close()
 	s.sockets.close()
 }
 
@@ -181,8 +187,10 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.task(func() { s.watcher.Run(ctx, s.updates) })
 	s.task(func() { s.sample(ctx) })
+	s.runTaps(ctx)
 	s.runGuests(ctx)
 	s.runSockets(ctx)
+	s.runNear(ctx)
 	if s.far != nil {
 		s.task(func() { s.far.run(ctx) })
 	}

@@ -237,7 +237,7 @@ func (w *watch) tapTurn(now flow.Time) {
 	})
 	if now >= t.next {
 		t.next = now.Add(tapBeat)
-		t.say(far.Line{Beat: &far.Beat{At: w.wallNs(now), UpTo: w.wallNs(w.readUpTo(now)), Drops: t.drops}})
+		t.say(far.Line{Beat: &far.Beat{At: w.wallNs(now), UpTo: w.wallNs(w.toldUpTo(now)), Drops: t.drops}})
 	}
 	if len(t.pending) > 0 && now.Sub(t.answered) >= tapBetween {
 		i := slices.IndexFunc(t.pending, func(q far.Question) bool {
@@ -271,6 +271,15 @@ func (w *watch) readUpTo(now flow.Time) flow.Time {
 		}
 	}
 	return max(upTo, w.start)
+}
+
+// toldUpTo is until when all rings and taps have been read.
+func (w *watch) toldUpTo(now flow.Time) flow.Time {
+	upTo := w.readUpTo(now)
+	if w.vifs.upTo != 0 {
+		upTo = min(upTo, w.vifs.upTo)
+	}
+	return upTo
 }
 
 func (w *watch) wallNs(t flow.Time) int64 { return w.world.Offset.Wall(t).UnixNano() }

@@ -3,6 +3,7 @@ package incident
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"spiketop/probe/hops"
@@ -77,11 +78,6 @@ func withEcho(list []hops.EchoReport, r hops.EchoReport) []hops.EchoReport {
 	return slices.Insert(slices.Clone(list), 0, r)
 }
 
-// excess is by how much the echo that tells was late, 0 if that is not known.
-func (b *builder) excess() time.Duration {
-	return max(b.told.RTT-max(b.c.baseline, 0), 0)
-}
-
 // blames reports whether the far host says that most of what is to be explained
 // passed there.
 func (e *FarEcho) blames(excess time.Duration) bool {
@@ -126,6 +122,13 @@ func (p *FarPart) says() []string {
 		l := &p.Links[i]
 		list = append(list, fmt.Sprintf("%s says: its %s carried rx %s%s, tx %s%s", host, Clean(l.Name),
 			perSecond(l.Rx.Bps), usually(l.Rx.BaselineBps), perSecond(l.Tx.Bps), usually(l.Tx.BaselineBps)))
+		if moved := l.NIC.Moved(); len(moved) > 0 {
+			var counts []string
+			for _, c := range moved {
+				counts = append(counts, fmt.Sprintf("%s %d", c.Name, c.N))
+			}
+			list = append(list, fmt.Sprintf("%s says: counters of its %s meanwhile: %s", host, Clean(l.Name), strings.Join(counts, ", ")))
+		}
 	}
 	for _, d := range []struct {
 		word string

@@ -62,10 +62,21 @@ func cleanLink(l *incident.LinkPart) incident.LinkPart {
 		speed := *l.SpeedBps
 		p.SpeedBps = &speed
 	}
-	if n := l.NIC; n != nil {
-		p.NIC = &incident.NICPart{RxMissed: bytesOf(n.RxMissed), RxNoBuffer: bytesOf(n.RxNoBuffer), RxFifo: bytesOf(n.RxFifo), RxDropped: bytesOf(n.RxDropped),
-			TxDropped: bytesOf(n.TxDropped), SoftnetDrops: bytesOf(n.SoftnetDrops), SoftnetSqueezed: bytesOf(n.SoftnetSqueezed),
-			QdiscBacklogBytes: bytesOf(n.QdiscBacklogBytes), QdiscDrops: bytesOf(n.QdiscDrops), CarrierChanges: bytesOf(n.CarrierChanges)}
+	p.NIC = cleanNIC(l.NIC)
+	return p
+}
+
+func cleanNIC(n *incident.NICPart) *incident.NICPart {
+	if n == nil {
+		return nil
+	}
+	p := &incident.NICPart{RxMissed: count(n.RxMissed), RxNoBuffer: count(n.RxNoBuffer), RxFifo: count(n.RxFifo), PauseRx: count(n.PauseRx), PauseTx: count(n.PauseTx),
+		Seconds: min(rate(n.Seconds), 3600), RxDropped: bytesOf(n.RxDropped), TxDropped: bytesOf(n.TxDropped), SoftnetDrops: count(n.SoftnetDrops),
+		SoftnetSqueezed: count(n.SoftnetSqueezed), QdiscBacklogBytes: count(n.QdiscBacklogBytes), QdiscDrops: count(n.QdiscDrops), CarrierChanges: bytesOf(n.CarrierChanges)}
+	if u := n.Usual; u != nil {
+		p.Usual = &incident.NICUsual{RxMissed: within(u.RxMissed, maxRate), RxNoBuffer: within(u.RxNoBuffer, maxRate), RxFifo: within(u.RxFifo, maxRate),
+			PauseRx: within(u.PauseRx, maxRate), PauseTx: within(u.PauseTx, maxRate), SoftnetDrops: within(u.SoftnetDrops, maxRate),
+			SoftnetSqueezed: within(u.SoftnetSqueezed, maxRate), QdiscDrops: within(u.QdiscDrops, maxRate)}
 	}
 	return p
 }
@@ -99,6 +110,14 @@ func cleanFlow(f *incident.FlowRow) incident.FlowRow {
 		p.DeltaBps = &delta
 	}
 	return p
+}
+
+func count(n *uint64) *uint64 {
+	if n == nil {
+		return nil
+	}
+	c := bytesOf(*n)
+	return &c
 }
 
 func bytesOf(n uint64) uint64 { return min(n, maxBytes) }

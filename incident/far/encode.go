@@ -43,6 +43,12 @@ func (l *Line) shorten(step int) bool {
 		w.Flow = &f
 		l.Window = &w
 		return step < 2
+	case l.Window != nil && l.Window.Link != nil && step == 0:
+		w, p := *l.Window, *l.Window.Link
+		p.NIC = nil
+		w.Link = &p
+		l.Window = &w
+		return true
 	case l.Hello != nil && step == 0:
 		h := *l.Hello
 		h.NICs = nil

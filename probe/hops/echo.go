@@ -10,7 +10,7 @@ import (
 type Hop struct {
 	Request, Reply       flow.Time // in the point's own clock
 	HasRequest, HasReply bool
-	Duplicates           int // further replies, and further copies of a request that was doubled on its way
+	Duplicates           int // further replies
 	VLAN                 uint16
 	Tunnel               bool // seen inside VXLAN, Geneve or GRE
 	Blind                bool // nothing was captured here at that time: that it saw nothing says nothing
@@ -27,6 +27,7 @@ type Echo struct {
 	Occurrence int   // from 1: how many echoes with this Key there were, this one included
 	Hops       []Hop // by point, in the order of the request's way
 	Open       bool  // unanswered, but nobody watched for long enough to call it lost
+	Order      int   // place in time among the echoes of one [Offline.Match]
 }
 
 // Beyond is the end of the last segment: what lies behind the last point.

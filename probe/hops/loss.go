@@ -40,3 +40,13 @@ func (e *Echo) Loss() (after int, way Way, lost bool) {
 	}
 	return request, WayOut, true
 }
+
+// Complete reports whether the first point that saw the request saw the reply.
+func (e *Echo) Complete() bool {
+	for i := range e.Hops {
+		if h := &e.Hops[i]; h.HasRequest {
+			return h.HasReply
+		}
+	}
+	return false
+}
