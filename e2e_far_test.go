@@ -230,3 +230,44 @@ func TestTapAlone(t *testing.T) {
 		})
 	}
 }
+
+// TestPathLiveGuest: the pinged one is a container of the far host, whose vif is
+// tapped there: the way has three points.
+func TestPathLiveGuest(t *testing.T) {
+	near, far := twoHosts(t)
+	guest := netlab.NewNS(t, "fg")
+	netlab.Veth(t, far, "vif_g", guest, "eth0")
+	far.IP("addr add 10.1.30.1/24 dev vif_g")
+	guest.IP("addr add 10.1.30.7/24 dev eth0")
+	guest.IP("route add default via 10.1.30.1")
+	near.IP("route add 10.1.30.0/24 via 10.1.16.55")
+	far.Sysctl("net.ipv4.ip_forward=1")
+	hold := guest.Command("sleep", "120") // a container has a process
+	if err := hold.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hold.Process.Kill(); _ = hold.Wait() })
+
+	cmd := near.Command(binary(t), "path", "--via", "ip netns exec "+far.Name, "--far-binary", binary(t), "--far-nic", "eth7", "--json",
+		"--ping", "10.1.30.7", "--incidents", filepath.Join(t.TempDir(), "incidents"), "eth0")
+	var stdout, stderr syncBuffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGINT); _ = cmd.Wait() })
+	waitFor(t, "20 echoes with three points", &stdout, &stderr, func() bool {
+		n := 0
+		for line := range strings.Lines(stdout.String()) {
+			var r hops.EchoReport
+			if !strings.HasSuffix(line, "\n") || json.Unmarshal([]byte(line), &r) != nil || len(r.Points) != 3 || len(r.Segments) != 3 {
+				continue
+			}
+			if p := r.Points; p[0].Name != "eth0" || !strings.HasSuffix(p[1].Name, ":eth7") || !strings.HasSuffix(p[2].Name, ":vif_g") {
+				t.Fatalf("points %s", line)
+			}
+			n++
+		}
+		return n >= 20
+	})
+}
