@@ -198,16 +198,13 @@ func (w *watch) farAsk(q *incident.FarQuestion, a *farAsked, now flow.Time) {
 	a.at = now
 	offset, _, ok := f.clock()
 	if f.link.Run == 0 || !ok {
-		if a.to != q.Window.To {
+		if a.to != q.Window.To || a.run != 0 {
 			a.to, a.run, a.whole = q.Window.To, 0, false
-			why := "it runs no spiketop tap"
+			why := "it has not told its time"
 			if t := f.trouble.Load(); t != nil {
 				why = *t
 			}
-			none := far.Answer{}
-			part := none.Part()
-			part.Host, part.Trouble = f.host(), incident.CleanMax("nothing is known of that time: "+why, 200)
-			w.mon.Far(q.Number, part)
+			w.farNothing(q.Number, "nothing is known of that time: "+why)
 		}
 		return
 	}
@@ -216,9 +213,18 @@ func (w *watch) farAsk(q *incident.FarQuestion, a *farAsked, now flow.Time) {
 	a.answer = far.Answer{ID: fmt.Sprintf("%d.%d", q.Number, f.serial)}
 	select {
 	case f.asks <- far.Question{Ask: far.AskWindow, ID: a.answer.ID, From: int64(q.Window.From) + offset, To: int64(q.Window.To) + offset}:
+		w.farNothing(q.Number, "it was asked and has not answered in time")
 	default:
 		a.to = 0 // again
 	}
+}
+
+// farNothing notes why the far side says nothing; its answer takes the place.
+func (w *watch) farNothing(number int, why string) {
+	none := far.Answer{}
+	part := none.Part()
+	part.Host, part.Trouble = w.s.far.host(), incident.CleanMax(why, 200)
+	w.mon.Far(number, part)
 }
 
 // guilty finds the echo by which an incident is judged among those that both
