@@ -41,6 +41,9 @@ type options struct {
 	jsonLog   string
 	theme     string
 	scale     uint64 // bit/s of a full rate bar, 0 = the link's speed
+
+	tap        bool // spiketop tap: no incidents
+	keepRights bool // of this process, for a command that path --live starts
 }
 
 // rawFlags is what cobra fills in, before it is checked.

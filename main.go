@@ -56,8 +56,11 @@ func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	headless := func(o *options) error { return runHeadless(ctx, o, stdout, stderr) }
 	live.AddCommand(monitorCommand("headless [flags] [NIC ...]", "The same without a screen: one JSON object a line", headless, headless))
 	live.AddCommand(incidentsCommand(stdout, stderr))
+	live.AddCommand(tapCommand(ctx, os.Stdin, stdout, stderr))
 	live.AddCommand(doctorCommand(stdout))
-	live.AddCommand(pathCommand(ctx, stdout, stderr))
+	path := pathCommand(ctx, stdout, stderr)
+	addLive(ctx, path, stdout, stderr)
+	live.AddCommand(path)
 	return live
 }
 

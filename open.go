@@ -32,6 +32,9 @@ func openSession(o *options, stderr io.Writer) (*session, error) {
 			return nil, err
 		}
 	}
+	if o.keepRights {
+		return s, nil
+	}
 	if err := dropRights(s.foreignStore()); err != nil {
 		fmt.Fprintf(stderr, "spiketop: %s: going on with all rights\n", oneLine(err.Error()))
 	}
@@ -160,6 +163,9 @@ func classOf(w *flow.World, id flow.LinkID) flow.TableClassify {
 }
 
 func (s *session) openStore() (err error) {
+	if s.o.tap {
+		return nil
+	}
 	dir := s.o.incidents
 	if dir == "" {
 		if dir = store.DefaultDir(os.Geteuid(), os.Getenv); dir == "" {
@@ -176,6 +182,9 @@ func (s *session) openStore() (err error) {
 // foreignStore reports whether incidents belong to somebody else: the user
 // behind sudo, or whoever owns the directory that was named.
 func (s *session) foreignStore() bool {
+	if s.store == nil {
+		return false
+	}
 	if uid, _ := sudoUser(os.Getenv, os.Geteuid()); uid >= 0 {
 		return true
 	}

@@ -43,6 +43,7 @@ const recorderBytes = 32 << 20
 //	load reader       nothing: reads /proc/stat, PSI         ctx
 //	disk sampler      the connection to libvirt              ctx
 //	hangups           nothing: reads the configuration       ctx
+//	far side          the process of a far tap (path --live) ctx; then its group has ended
 //	saver             the incident directory                 its queue is closed and written
 //	watch             Set, Monitor, World, targets           ctx; its last act closes the saver's queue
 //	screen            the terminal (live only)               ctx, or the person quits
@@ -78,6 +79,8 @@ type session struct {
 	frames      chan *incident.Frame // newest wins; nil without a screen
 	diagnostics io.Writer            // nil with a screen
 	giveUp      context.CancelFunc   // ends the run
+	tap         *tap                 // nil but in spiketop tap
+	far         *farSide             // nil but in path --live
 
 	tasks sync.WaitGroup
 	mu    sync.Mutex // protects what follows
@@ -189,6 +192,9 @@ func (s *session) run(ctx context.Context) error {
 	s.runGuests(ctx)
 	s.runSockets(ctx)
 	s.runNear(ctx)
+	if s.far != nil {
+		s.task(func() { s.far.run(ctx) })
+	}
 	sv := newSaver()
 	s.task(func() { sv.run(ctx, s.store) })
 

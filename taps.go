@@ -21,7 +21,8 @@ type vifTaps struct {
 
 // vifSeen is what the watch knows of the taps.
 type vifSeen struct {
-	beyond bool // it has been said that there are more vifs than taps
+	beyond bool      // it has been said that there are more vifs than taps
+	upTo   flow.Time // until when all taps have been read
 }
 
 // vifConsumer judges the echoes that were seen on vifs. Echoes come first, then
@@ -99,6 +100,9 @@ func (w *watch) tapGuests(nics []flow.GuestNIC) {
 
 // vifEchoes takes what the taps have seen.
 func (w *watch) vifEchoes(b *icmptap.Batch) {
+	w.seen(b.Echoes)
+	w.tapLost(uint64(len(b.Gaps)))
+	w.vifs.upTo = max(w.vifs.upTo, b.Drained)
 	handVIFs(w.mon, b)
 }
 

@@ -91,6 +91,9 @@ func (w *watch) run(ctx context.Context) {
 		}
 	}
 	w.startPingers(ctx)
+	if w.s.tap != nil {
+		w.tapHello()
+	}
 	w.s.ev.emit(newStart(w.wall(w.start), w.world, w.s.why, w.book.list))
 	beat := time.NewTicker(loopBeat)
 	defer beat.Stop()
@@ -122,6 +125,7 @@ func (w *watch) beat(ctx context.Context) {
 		w.checkReaders(ctx, now)
 	}
 	w.judge(now)
+	w.farTurns(now)
 	w.askOwners(now)
 	w.chooseTargets(ctx, now)
 	if w.s.frames != nil && now >= w.nextFrame {
@@ -178,7 +182,9 @@ func (w *watch) batch(b *flow.Batch) {
 	for i := range b.Echoes {
 		w.set.Echo(b.Echoes[i])
 	}
+	w.seen(b.Echoes)
 	if b.Lost > 0 {
+		w.tapLost(b.Lost)
 		w.set.Lost(b.Link, w.drained[b.Link], b.LostAt)
 		w.lost[b.Link] += b.Lost
 	}

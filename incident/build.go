@@ -31,6 +31,7 @@ func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 	in.Load = b.loadPart()
 	b.judge(in)
 	b.judgeNear(in)
+	b.takeFar(in)
 	nameFeeder(in)
 	c.rows = b.rows
 	return in

@@ -47,6 +47,7 @@ type collecting struct {
 	tcp        map[flow.Socket]*tcpReadings
 	asked      int // how often TCP_INFO was asked for
 
+	far        farWord
 	suppressed bool
 	shown      picture   // what the preview shows
 	shownAt    flow.Time // when it was made

@@ -40,6 +40,7 @@ type Incident struct {
 	VIFs     []VIFPart    `json:"vifs,omitempty"`
 	VIFSum   *VIFSum      `json:"vif_sum,omitempty"`
 	Packets  *PacketsPart `json:"packets,omitempty"`
+	Far      *FarPart     `json:"far,omitempty"` // another host's word
 	Verdict  Verdict      `json:"verdict"`
 	Self     SelfPart     `json:"self"`
 	Load     *LoadPart    `json:"load,omitempty"`

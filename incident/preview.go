@@ -25,7 +25,8 @@ type picture struct {
 	guests   [2]flow.Time // how far into the window the vifs' and disks' counters reach
 	world    uint64       // generation: who is who
 	tcp      int          // readings of TCP connections
-	vms      [2]int       // VMs' late echoes, and how many of them are over
+	far      farWord
+	vms      [2]int // VMs' late echoes, and how many of them are over
 }
 
 // preview builds what is known now, for the frozen panes.
@@ -61,7 +62,7 @@ func (m *Monitor) publish(c *collecting, to flow.Time) {
 }
 
 func (m *Monitor) pictureOf(c *collecting, to flow.Time) picture {
-	p := picture{to: to, state: c.guilty.State, rtt: c.guilty.RTT, guests: m.guests.reach(to), world: m.world.Generation}
+	p := picture{to: to, state: c.guilty.State, rtt: c.guilty.RTT, guests: m.guests.reach(to), world: m.world.Generation, far: c.far}
 	for _, s := range m.gather(c, to) {
 		p.slots += s.Slots
 	}
