@@ -13,6 +13,9 @@ func (r *pathResult) findNotes() (notes []string) {
 	for i := range r.files {
 		notes = append(notes, r.fileNotes(i)...)
 	}
+	if len(r.files) == 1 && r.files[0].cooked {
+		notes = append(notes, "captured on \"any\": a packet that crosses several interfaces stands there several times, and all but one of its requests look lost; a second point tells them apart")
+	}
 	if len(r.files) == 1 {
 		notes = append(notes, "one point tells the RTT there, not where the time went: give captures of more points")
 	}

@@ -27,6 +27,7 @@ type pathPoint struct {
 	first, last int64  // ns since 1970, 0 = none
 	drops       uint64 // as the file itself tells
 	links       int    // interfaces
+	cooked      bool   // from tcpdump -i any
 	unknown     pcapfile.LinkType
 	unread      uint64 // packets of a link type that is not known
 	tunnels     uint64
@@ -104,6 +105,7 @@ func (in *pathInput) take(i int, p *pathPoint, d *decode.Decoder, pkt *pcapfile.
 		p.last = pkt.At
 		in.sights.Cover(i, flow.Time(pkt.At))
 	}
+	p.cooked = p.cooked || pkt.Link == pcapfile.SLL || pkt.Link == pcapfile.SLL2
 	if !pkt.Link.Supported() {
 		p.unknown = pkt.Link
 		p.unread++
