@@ -179,7 +179,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	if !signal.Ignored(unix.SIGHUP) { // else somebody wants it to outlive the terminal: nohup
 		hup, stop := hangups()
-		defer stop() // when all is sealed
+		defer stop()         // when all is sealed
 		had := hasTerminal() // before anybody hears that the run has begun
 		s.task(func() { s.followHangups(ctx, hup, had) })
 	}
