@@ -37,7 +37,7 @@ func TestBindingsAreWhole(t *testing.T) {
 		}
 	}
 	total := 0
-	for _, g := range helpGroups() {
+	for _, g := range helpGroups(bindings) {
 		total += len(g.Keys)
 	}
 	if total != len(bindings) {
@@ -138,7 +138,7 @@ func keysDoc() string {
 	var b strings.Builder
 	b.WriteString("# Keys\n\nMade from the list in `ui/keys.go`, which is also the handler, the footer and the `?` help:\n`go test ./ui -run KeysDoc -update`.\n\n")
 	b.WriteString("Keys that iftop has keep their iftop meaning. A local end is on this host's side of the NIC, a remote\nend on the other; ▼ comes in, ▲ goes out. While a filter is typed, keys are text: Enter takes it, Esc leaves it.\n")
-	for _, g := range helpGroups() {
+	for _, g := range helpGroups(bindings) {
 		fmt.Fprintf(&b, "\n## %s\n\n| key | does | where |\n|---|---|---|\n", strings.ToUpper(g.Title[:1])+g.Title[1:])
 		for _, k := range g.Keys {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.ReplaceAll(k.Key, " ", "` `"), strings.ReplaceAll(k.Name, "|", `\|`), placeNames(k.Key, g.Title))
