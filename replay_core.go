@@ -51,11 +51,11 @@ type replay struct {
 	mon   *incident.Monitor
 	heard *probe.Heard
 
-	start, now, last    flow.Time // last: of the newest packet
-	summary             summaries
-	said                int // notes of the capture so far
-	sealed, suppressed  int
-	pausesSaid          int
+	start, now, last   flow.Time // last: of the newest packet
+	summary            summaries
+	said               int // notes of the capture so far
+	sealed, suppressed int
+	pausesSaid         int
 }
 
 func newReplay(o *replayOptions, c *offline.Capture, out *replayOut) *replay {
@@ -376,4 +376,3 @@ func (r *replay) startEvent() startEvent {
 
 // maxVIFEchoes bounds the echoes of vifs between two beats.
 const maxVIFEchoes = 1 << 14
-
