@@ -53,6 +53,7 @@ var checks = []check{
 	{"ping", checkPing},
 	{"bonds", checkBonds},
 	{"NICs", checkNICs},
+	{"drops and queues", checkNear},
 	{"unseen", checkUnseen},
 	{"guests", checkGuests},
 	{"processes", checkProcesses},

@@ -139,7 +139,20 @@ func checkPing(h *doctorHost) (list []finding) {
 		}
 		list = append(list, f)
 	}
-	return list
+	return append(list, h.checkTaps())
+}
+
+// checkTaps says whether the pings of guests can be seen on their vifs.
+func (h *doctorHost) checkTaps() finding {
+	f := finding{What: "ICMP on vifs", State: fine, Found: "packet socket with a filter"}
+	switch err := h.openTap(); {
+	case err == nil:
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		f.State, f.Found, f.Remedy = missing, "not permitted", h.setcap("cap_net_raw")
+	default:
+		f.State, f.Found, f.Remedy = missing, err.Error(), "a kernel with CONFIG_PACKET"
+	}
+	return f
 }
 
 func checkBonds(h *doctorHost) (list []finding) {

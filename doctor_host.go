@@ -7,9 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"spiketop/capture/host"
+	"spiketop/capture/icmptap"
 	"spiketop/capture/link"
 	"spiketop/capture/socket"
 	"spiketop/capture/tpacket"
+	"spiketop/flow"
 )
 
 // doctorOptions are the flags of the doctor.
@@ -34,7 +36,10 @@ type doctorHost struct {
 	network  func() (*link.State, error)
 	openRing func(ifindex int) error
 	openPing func(family int) error // AF_INET or AF_INET6
+	openTap  func() error           // of a vif
 	features func(nic string) (features, error)
+	drivers  func(nic string) (driverLook, error)
+	counters func([]link.Choice) ([]flow.LinkCounters, error)
 	guests   func() ([]host.SourceReport, error)
 	sockets  func() []socket.Finding
 	mayWrite func(path string) error
@@ -50,13 +55,15 @@ type doctorHost struct {
 }
 
 func newDoctorHost(o doctorOptions) *doctorHost {
-	return &doctorHost{doctorOptions: o, euid: os.Geteuid(), program: ownPath(), caps: ownCapabilities(), release: kernelRelease(), getenv: os.Getenv,
+	h := &doctorHost{doctorOptions: o, euid: os.Geteuid(), program: ownPath(), caps: ownCapabilities(), release: kernelRelease(), getenv: os.Getenv,
 		network:  func() (*link.State, error) { return readNetwork(o.roots) },
-		openRing: tryRing, openPing: tryPing, features: readFeatures,
+		openRing: tryRing, openPing: tryPing, openTap: icmptap.Check, features: readFeatures, drivers: askDriver,
 		guests:   func() ([]host.SourceReport, error) { return askGuests(o.roots.Procfs) },
 		sockets:  func() []socket.Finding { return askSocketFindings(o.roots.Procfs) },
 		mayWrite: func(path string) error { return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS) },
 		space:    diskSpace, synced: clockSynced, terminal: terminalSize}
+	h.counters = askCounters(h)
+	return h
 }
 
 // look reads the network devices once and chooses as the monitor would.

@@ -37,7 +37,20 @@ func healthy(t *testing.T) *doctorHost {
 	}
 	h.openRing = func(int) error { return nil }
 	h.openPing = func(int) error { return nil }
+	h.openTap = func() error { return nil }
 	h.features = func(string) (features, error) { return features{TSO: true, GRO: true}, nil }
+	h.drivers = func(string) (driverLook, error) {
+		return driverLook{"mlx5_core", 1204, [flow.NICCounts][]string{flow.NICMissed: {"rx_discards_phy"}, flow.NICNoBuffer: {"rx_out_of_buffer"}}}, nil
+	}
+	h.counters = func(c []link.Choice) ([]flow.LinkCounters, error) {
+		list := make([]flow.LinkCounters, len(c))
+		for i := range list {
+			list[i].HasQdisc, list[i].HasSoftnet = true, true
+		}
+		return list, nil
+	}
+	put(t, root, "proc/stat", "cpu 1 2 3 4 5 6 7 8 9 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n")
+	put(t, root, "proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n")
 	h.guests = func() ([]host.SourceReport, error) {
 		return []host.SourceReport{{Source: "fdinfo", Status: host.Found, Detail: "taps: 2"}, {Source: "xen", Status: host.Absent}}, nil
 	}
@@ -107,6 +120,33 @@ func TestDoctorFindings(t *testing.T) {
 		{"user without chown", func(_ *testing.T, h *doctorHost) { h.caps, h.euid = 0, 1000 }, "CAP_CHOWN", absent, "not needed", ""},
 		{"old kernel", func(_ *testing.T, h *doctorHost) { h.release = "5.4.0-150" }, "kernel", limited, "use one member", "5.5"},
 		{"very old kernel", func(_ *testing.T, h *doctorHost) { h.release = "4.4.0-generic" }, "offload headers in rings", missing, "super-frames", "4.6"},
+		{"driver without statistics", func(_ *testing.T, h *doctorHost) {
+			h.drivers = func(string) (driverLook, error) { return driverLook{driver: "tun"}, unix.EOPNOTSUPP }
+		}, "drops and pauses of eth0", limited, "tun has no statistics", "switch port"},
+		{"driver that tells little", func(_ *testing.T, h *doctorHost) {
+			h.drivers = func(string) (driverLook, error) {
+				return driverLook{"virtio_net", 20, [flow.NICCounts][]string{flow.NICNoBuffer: {"rx_hw_drop_overruns", "rx_hw_drop_overruns", "rx_hw_drop_overruns"}}}, nil
+			}
+		}, "drops and pauses of eth1", limited, "rx_no_buffer = rx_hw_drop_overruns + rx_hw_drop_overruns + 1 more; not rx_missed", "switch port"},
+		{"driver that tells nothing", func(_ *testing.T, h *doctorHost) {
+			h.drivers = func(string) (driverLook, error) { return driverLook{driver: "veth", values: 12}, nil }
+		}, "drops and pauses of eth0", limited, "veth, 12 statistics, none", "switch port"},
+		{"no queues", func(_ *testing.T, h *doctorHost) {
+			h.counters = func([]link.Choice) ([]flow.LinkCounters, error) { return make([]flow.LinkCounters, 2), nil }
+		}, "output queues", limited, "eth0, eth1", "own queue"},
+		{"no softnet", func(_ *testing.T, h *doctorHost) {
+			h.counters = func([]link.Choice) ([]flow.LinkCounters, error) {
+				return make([]flow.LinkCounters, 2), errors.New("no such file")
+			}
+		}, "softnet_stat", limited, "no such file", "--procfs"},
+		{"no counters", func(_ *testing.T, h *doctorHost) {
+			h.counters = func([]link.Choice) ([]flow.LinkCounters, error) { return nil, errors.New("refused") }
+		}, "output queues", unclear, "refused", ""},
+		{"no PSI", func(_ *testing.T, h *doctorHost) {
+			if err := os.RemoveAll(h.root + "/proc/pressure"); err != nil {
+				t.Error(err)
+			}
+		}, "CPU steal and pressure", absent, "steal only", ""},
 		{"not so old kernel", func(_ *testing.T, h *doctorHost) { h.release = "4.19.0" }, "offload headers in rings", fine, "TPACKET_V3", ""},
 		{"odd kernel", func(_ *testing.T, h *doctorHost) { h.release = "linux" }, "kernel", unclear, `"linux"`, ""},
 		{"no netlink", func(_ *testing.T, h *doctorHost) {
@@ -118,6 +158,8 @@ func TestDoctorFindings(t *testing.T) {
 		{"ring unknown", func(_ *testing.T, h *doctorHost) { h.openRing = func(int) error { return unix.EINVAL } }, "ring on eth0", missing, "invalid", "TPACKET_V3"},
 		{"another namespace's sysfs", func(_ *testing.T, h *doctorHost) { device(h, func(s *link.State) { s.OwnSysfs = false }) }, "sysfs", limited, "no NIC of this", "--sysfs"},
 		{"ping refused", func(_ *testing.T, h *doctorHost) { h.caps, h.openPing = 0, func(int) error { return unix.EPERM } }, "ping IPv4", missing, "not permitted", "cap_net_raw"},
+		{"taps refused", func(_ *testing.T, h *doctorHost) { h.caps, h.openTap = 0, func() error { return unix.EPERM } }, "ICMP on vifs", missing, "not permitted", "cap_net_raw"},
+		{"no packet sockets", func(_ *testing.T, h *doctorHost) { h.openTap = func() error { return unix.EAFNOSUPPORT } }, "ICMP on vifs", missing, "not supported", "CONFIG_PACKET"},
 		{"no IPv6", func(_ *testing.T, h *doctorHost) {
 			h.openPing = func(f int) error {
 				if f == unix.AF_INET6 {

@@ -88,6 +88,7 @@ func TestBurst(t *testing.T) {
 				t.Errorf("%d bytes of the burst in the window, tshark says %d", in.Flows.Rx[0].Bytes, truth)
 			}
 		})
+		t.Run("the packets are the wire's", func(t *testing.T) { checkPackets(t, e.Dir, in, witness.File) })
 		first, _, _ := strings.Cut(readText(t, e.Dir, "incident.md"), "\n")
 		for _, want := range []string{l.burst.Local, l.burst.Remote, "eth0"} {
 			if !strings.Contains(first, want) {

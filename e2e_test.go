@@ -230,7 +230,7 @@ func wholeDirectory(t testing.TB, dir string) {
 		}
 		names = append(names, e.Name())
 	}
-	if want := []string{"flows.csv", "incident.json", "incident.md", "screen.txt"}; !slices.Equal(names, want) {
+	if want := []string{"flows.csv", "incident.json", "incident.md", "packets.pcapng", "screen.svg", "screen.txt"}; !slices.Equal(names, want) {
 		t.Errorf("incident directory holds %v, want %v", names, want)
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {

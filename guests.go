@@ -181,6 +181,7 @@ func (w *watch) newGuests(l host.Look) {
 	next.Guests = l.NICs
 	w.setWorld(&next)
 	newest(w.s.known, l.NICs)
+	w.tapGuests(l.NICs)
 	vms := false
 	for i := range l.NICs {
 		vms = vms || l.NICs[i].Kind != "veth"

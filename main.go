@@ -58,6 +58,7 @@ func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	live.AddCommand(replayCommand(ctx, stdout, stderr))
 	live.AddCommand(incidentsCommand(stdout, stderr))
 	live.AddCommand(doctorCommand(stdout))
+	live.AddCommand(pathCommand(ctx, stdout, stderr))
 	return live
 }
 

@@ -76,6 +76,7 @@ func (s *session) openLinks() (err error) {
 		return err
 	}
 	s.openSockets()
+	s.openNear()
 	names := map[string]bool{}
 	for i, l := range s.watcher.First().Links {
 		names[l.Name] = true

@@ -23,6 +23,16 @@ const (
 type saveJob struct {
 	in          *incident.Incident
 	screen, svg func(io.Writer) error
+	packets     func(io.Writer) error // nil = there are none
+}
+
+// attachments are the files beside the store's own.
+func (j *saveJob) attachments() []store.Attachment {
+	list := []store.Attachment{{Name: "screen.txt", Write: j.screen}, {Name: "screen.svg", Write: j.svg}}
+	if j.packets != nil {
+		list = append(list, store.Attachment{Name: "packets.pcapng", Write: j.packets})
+	}
+	return list
 }
 
 // saved is what became of a job.
@@ -78,7 +88,7 @@ func (s *saver) write(ctx context.Context, st *store.Store, j saveJob) {
 	var deadline <-chan time.Time
 	stopping := ctx.Done()
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
-		dir, err := st.Write(j.in, []store.Attachment{{Name: "screen.txt", Write: j.screen}, {Name: "screen.svg", Write: j.svg}})
+		dir, err := st.Write(j.in, j.attachments())
 		s.done <- saved{j.in, dir, err}
 		if dir != "" {
 			return

@@ -36,8 +36,11 @@ const recorderBytes = 32 << 20
 //	link watcher      its netlink sockets                    ctx
 //	counter sampler   its netlink socket                     ctx
 //	guest finder      capture/host's Finder                  ctx
+//	vif taps          their sockets                          ctx
 //	guest sampler     the vifs' counters                     ctx
 //	socket worker     capture/socket's Owners                ctx
+//	driver readers    what each NIC's driver counts          ctx; one that hangs is left behind
+//	load reader       nothing: reads /proc/stat, PSI         ctx
 //	disk sampler      the connection to libvirt              ctx
 //	hangups           nothing: reads the configuration       ctx
 //	saver             the incident directory                 its queue is closed and written
@@ -49,6 +52,8 @@ type session struct {
 	clock *capture.Clock
 	guests
 	sockets
+	near nearSources
+	vifTaps
 	host string
 
 	netlink *link.Netlink
@@ -158,6 +163,7 @@ func (s *session) close() {
 		_ = s.netlink.Close()
 	}
 	s.guests.close()
+	s.near.close()
 	s.sockets.close()
 }
 
@@ -178,8 +184,10 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.task(func() { s.watcher.Run(ctx, s.updates) })
 	s.task(func() { s.sample(ctx) })
+	s.runTaps(ctx)
 	s.runGuests(ctx)
 	s.runSockets(ctx)
+	s.runNear(ctx)
 	sv := newSaver()
 	s.task(func() { sv.run(ctx, s.store) })
 

@@ -56,7 +56,8 @@ type watch struct {
 	asking                              asking
 	socketSpell                         spell // of questions that were not answered
 	owned                               owned
-	unclassed                           bool                      // owners have changed since the tables were told of a World
+	unclassed                           bool // owners have changed since the tables were told of a World
+	vifs                                vifSeen
 	lastLook                            *host.Look                // the newest of the vifs
 	saidOfGuests                        map[string]bool           // of all looks, bounded
 	drained                             map[flow.LinkID]flow.Time // each link's watermark
@@ -143,7 +144,9 @@ func (w *watch) takeWaiting() {
 	take(w.s.batches, w.batch)
 	take(w.s.updates, w.update)
 	take(w.s.counters, w.mon.Counters)
+	w.takeNear()
 	take(w.s.states, w.newState)
+	take(w.s.tapped, w.vifEchoes)
 	take(w.s.looks, w.newGuests)
 	take(w.s.moved, w.mon.GuestNICs)
 	take(w.s.guests.disks, w.mon.Disks)
@@ -168,6 +171,7 @@ func (w *watch) judge(now flow.Time) {
 	out := w.mon.Tick(now)
 	w.evidence.keep(now, w.mon.OpenWindows(), w.world.Offset, w.drained)
 	w.carryOut(out, now)
+	w.hurry()
 }
 
 func (w *watch) batch(b *flow.Batch) {

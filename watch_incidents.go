@@ -37,9 +37,14 @@ func (w *watch) carryOut(out incident.Output, now flow.Time) {
 
 // save hands a sealed incident to the saver, with the screen of its moment.
 func (w *watch) save(in *incident.Incident, f *incident.Frame) {
-	job := saveJob{in,
-		func(out io.Writer) error { return render.SnapshotText(out, f, in, screenWidth) },
-		func(out io.Writer) error { return render.SnapshotSVG(out, f, in, screenWidth) }}
+	job := saveJob{in: in,
+		screen: func(out io.Writer) error { return render.SnapshotText(out, f, in, screenWidth) },
+		svg:    func(out io.Writer) error { return render.SnapshotSVG(out, f, in, screenWidth) }}
+	if p := w.newPacketFile(in); p != nil {
+		with := *in
+		with.Packets = p.part()
+		job.in, job.packets = &with, p.write
+	}
 	if !w.saver.put(job) {
 		w.mon.SaveFailed(in.ID, "the queue to the disk is full")
 		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(f.At)}, "incidents", "", 1})

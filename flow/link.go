@@ -68,5 +68,6 @@ type LinkCounters struct {
 	QdiscBacklogBytes, QdiscDrops   uint64 // backlog is a level, not a count
 	HasQdisc                        bool   // the two above were read
 	SoftnetDropped, SoftnetSqueezed uint64 // whole host
+	HasSoftnet                      bool   // the two above were read
 	NeighbourPending                bool   // a neighbour on this link is being resolved now
 }

@@ -28,7 +28,9 @@ func (m *Monitor) build(c *collecting, to flow.Time) *Incident {
 	in.Flows = b.flows()
 	in.Bond = b.bonds()
 	b.guestParts(in)
+	in.Load = b.loadPart()
 	b.judge(in)
+	b.judgeNear(in)
 	nameFeeder(in)
 	c.rows = b.rows
 	return in
@@ -43,6 +45,7 @@ type builder struct {
 	vm   *vmTold           // the same, if it is a VM's
 	sums []*flow.WindowSum // of the window, by m.links
 	rows []askedRow        // the rows that have a socket of this host
+	nics map[*link]nearLink
 }
 
 func (b *builder) trigger() Trigger {

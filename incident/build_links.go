@@ -64,28 +64,6 @@ func coverage(sum *flow.WindowSum) *float64 {
 	return &c
 }
 
-// nic is what the kernel's counters say about the window; nil without two
-// readings.
-func (b *builder) nic(l *link) *NICPart {
-	first, last, ok := l.countersAround(b.c.from, b.to)
-	if !ok {
-		return nil
-	}
-	p := &NICPart{
-		RxMissed: grown(first.RxMissed, last.RxMissed), RxNoBuffer: grown(first.RxNoBuffer, last.RxNoBuffer),
-		RxFifo: grown(first.RxFifo, last.RxFifo), RxDropped: grown(first.RxDropped, last.RxDropped),
-		TxDropped: grown(first.TxDropped, last.TxDropped), SoftnetDrops: grown(first.SoftnetDropped, last.SoftnetDropped),
-		SoftnetSqueezed: grown(first.SoftnetSqueezed, last.SoftnetSqueezed), QdiscDrops: grown(first.QdiscDrops, last.QdiscDrops),
-		CarrierChanges: grown(first.CarrierChanges, last.CarrierChanges),
-	}
-	for i := range l.counters {
-		if c := &l.counters[i]; c.At >= b.c.from && c.At < b.to {
-			p.QdiscBacklogBytes = max(p.QdiscBacklogBytes, c.QdiscBacklogBytes)
-		}
-	}
-	return p
-}
-
 // grown is the difference of a counter that may have begun anew.
 func grown(first, last uint64) uint64 {
 	if last < first {

@@ -159,7 +159,7 @@ func appendLast(list []time.Duration, v time.Duration, n int) []time.Duration {
 // blameSelf marks an echo that is late because this process did not run.
 func (m *Monitor) blameSelf(t *target, e *echo) {
 	e.judged, e.self = true, true
-	m.note(m.now, fmt.Sprintf("%s: a late echo is this host's or this program's own delay, not the network's", Clean(t.name())))
+	m.noteSelf(t, e)
 }
 
 // Loss freezes from two in a row or three of ten. While an earlier episode's loss

@@ -80,17 +80,11 @@ func nicTrouble(n *NICPart) string {
 		return ""
 	}
 	var s []string
-	for _, c := range []struct {
-		name string
-		n    uint64
-	}{
-		{"rx_missed", n.RxMissed}, {"rx_no_buffer", n.RxNoBuffer}, {"rx_fifo", n.RxFifo}, {"rx_dropped", n.RxDropped},
-		{"tx_dropped", n.TxDropped}, {"softnet_drops", n.SoftnetDrops}, {"softnet_squeezed", n.SoftnetSqueezed},
-		{"qdisc_backlog_bytes", n.QdiscBacklogBytes}, {"qdisc_drops", n.QdiscDrops}, {"carrier_changes", n.CarrierChanges},
-	} {
-		if c.n > 0 {
-			s = append(s, fmt.Sprintf("%s %d", c.name, c.n))
-		}
+	for _, c := range n.Moved() {
+		s = append(s, fmt.Sprintf("%s %d", c.Name, c.N))
+	}
+	if q := n.Backlog(); q > 0 {
+		s = append(s, fmt.Sprintf("qdisc_backlog_bytes %d", q))
 	}
 	return strings.Join(s, ", ")
 }

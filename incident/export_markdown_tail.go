@@ -35,13 +35,18 @@ func mdPath(in *Incident) []string {
 	if p.Own == nil {
 		return []string{"Path: the delay lies in: " + segment + ".", ""}
 	}
-	wakeup := ""
-	if p.Own.Wakeup != nil {
-		wakeup = "; this process woke " + msUnit(p.Own.Wakeup) + " later"
-	}
-	return []string{fmt.Sprintf("Path: this host ─ queue %s ─ %s ═ wire %s ═ %s%s. The delay lies in: %s.",
+	return []string{fmt.Sprintf("Path: this host ─ queue %s ─ %s ═ wire %s ═ %s: %s. The delay lies in: %s.",
 		msUnit(p.Own.Queue), or(prose(in.Trigger.Member, mdMaxName), "NIC"), msUnit(p.Own.Wire),
-		or(prose(in.Trigger.Target, mdMaxName), "target"), wakeup, segment), ""}
+		or(prose(in.Trigger.Target, mdMaxName), "target"), p.Own.text(in.Trigger.RTT), segment), ""}
+}
+
+// text is "RTT 120.4 = queue 0.020 + wire 120.4; wake-up 0.050".
+func (o *OwnPath) text(rtt *Millis) string {
+	s := fmt.Sprintf("RTT %s = queue %s + wire %s", ms(rtt), ms(o.Queue), ms(o.Wire))
+	if o.Wakeup != nil {
+		s += "; wake-up " + ms(o.Wakeup)
+	}
+	return s
 }
 
 func or(s, otherwise string) string {
@@ -108,6 +113,9 @@ func mdLimits(in *Incident) string {
 	}
 	if lost > 0 {
 		s = append(s, fmt.Sprintf("frames lost in the capture ring: %d", lost))
+	}
+	if p := in.Packets; p != nil && len(p.Missing) > 0 {
+		s = append(s, "packets.pcapng: "+strings.Join(p.Missing, "; "))
 	}
 	add(in.Self.LateTicks, "ticks at which this process was late")
 	add(in.Self.EvictedFlows, "flows evicted from a full table")

@@ -358,7 +358,7 @@ func crowd(in *Incident) {
 		in.Hidden = append(in.Hidden, "also "+in.Hidden[0])
 		l := in.Links[0]
 		l.Name = fmt.Sprintf("eth%d", i+2)
-		l.NIC = &NICPart{RxMissed: 1, QdiscDrops: 2}
+		l.NIC = &NICPart{RxMissed: speed(1), QdiscDrops: speed(2)}
 		in.Links = append(in.Links, l)
 		in.Classes = append(in.Classes, ClassPart{Name: fmt.Sprintf("user%d", i)})
 		in.Pings = append(in.Pings, in.Pings[0])

@@ -31,7 +31,7 @@ func richIncident() *Incident {
 		{Name: "eth0", Bond: "bond0", SpeedBps: speed(10e9), State: "up", Coverage: number(0.998), CaptureDrops: 7,
 			Rx:  LinkDir{1_092_375_000, 730_000, 9.71e9, number(2.2e9), 9.98e9, &peak, number(310), number(0.971)},
 			Tx:  LinkDir{123_750_000, 120_000, 1.1e9, number(0.82e9), 1.3e9, &peak, number(0), number(0.11)},
-			NIC: &NICPart{RxMissed: 120, SoftnetSqueezed: 3}},
+			NIC: &NICPart{RxMissed: speed(120), SoftnetSqueezed: speed(3)}},
 		{Name: "eth1", Bond: "bond0", SpeedBps: speed(10e9), State: "up", Coverage: number(0.999),
 			Rx: LinkDir{247_500_000, 180_000, 2.2e9, number(2.1e9), 2.61e9, &peak, number(0), number(0.22)},
 			Tx: LinkDir{114_750_000, 90_000, 1.02e9, number(1e9), 1.2e9, &peak, number(0), number(0.102)}},

@@ -115,7 +115,9 @@ type PingCell struct {
 	Unknown bool
 	Mark    bool // an RTT above the mark threshold
 	Freeze  bool // above the freeze threshold
-	Self    bool // late because of this process itself
+	Self    bool // late because of this process or this host's CPUs
+	Queue   bool // an RTT above the mark was spent in this host's own output queue, most of it
+	Wake    bool // the answer was here in time, but this process got it much later: this host was slow
 }
 
 // LoadCell is the highest 10 ms bin of a link in a column, bit/s; -1 = no data.

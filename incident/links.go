@@ -20,6 +20,7 @@ type link struct {
 	lookback *flow.Lookback
 	drained  flow.Time           // watermark
 	counters []flow.LinkCounters // by time
+	driver   []flow.NICStats     // by time
 	strips   [len(Zooms)]loadRing
 }
 

@@ -39,8 +39,10 @@ type Incident struct {
 	Storage  *StoragePart `json:"storage,omitempty"`
 	VIFs     []VIFPart    `json:"vifs,omitempty"`
 	VIFSum   *VIFSum      `json:"vif_sum,omitempty"`
+	Packets  *PacketsPart `json:"packets,omitempty"`
 	Verdict  Verdict      `json:"verdict"`
 	Self     SelfPart     `json:"self"`
+	Load     *LoadPart    `json:"load,omitempty"`
 
 	// For screens and the store, not written.
 	Number int  `json:"-"` // running number in this process: "#3"
@@ -121,21 +123,6 @@ type LinkDir struct {
 	PeakAt      *time.Time `json:"peak_at"`
 	BusyMs      *float64   `json:"busy_ms"` // time in 10 ms bins over 90 % of the speed; nil without a speed
 	Utilisation *float64   `json:"utilisation"`
-}
-
-// NICPart holds the deltas of kernel counters over the window, read once a
-// second or oftener, so they may reach a little outside it.
-type NICPart struct {
-	RxMissed          uint64 `json:"rx_missed"`
-	RxNoBuffer        uint64 `json:"rx_no_buffer,omitempty"` // no standard counter has it: absent, not 0, where it is not read
-	RxFifo            uint64 `json:"rx_fifo"`
-	RxDropped         uint64 `json:"rx_dropped"`
-	TxDropped         uint64 `json:"tx_dropped"`
-	SoftnetDrops      uint64 `json:"softnet_drops"`
-	SoftnetSqueezed   uint64 `json:"softnet_squeezed"`
-	QdiscBacklogBytes uint64 `json:"qdisc_backlog_bytes"` // the highest seen
-	QdiscDrops        uint64 `json:"qdisc_drops"`
-	CarrierChanges    uint64 `json:"carrier_changes"`
 }
 
 // ClassPart is one class over all captured links.

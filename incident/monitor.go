@@ -79,6 +79,8 @@ type Monitor struct {
 	steps     []flow.Time // clock steps
 	changes   []linkEvent
 	guests    guestMemory
+	load      []flow.HostLoad // by time
+	selfNotes []selfNote
 	own       map[[16]byte]struct{} // this host's addresses
 
 	open       []*collecting // incidents that still collect, oldest first
@@ -179,6 +181,7 @@ func (m *Monitor) Tick(now flow.Time) Output {
 	}
 	m.judgeSuspects()
 	m.judgePassive()
+	m.saySelf(false)
 	for _, t := range m.targets {
 		m.acceptShift(t)
 		t.echoes.forget(m.now.Add(-echoMemory))

@@ -29,7 +29,8 @@ type sim struct {
 	random  uint64
 	guests  simGuests
 	vms     []*simVM
-	sights  []flow.Echo                  // not delivered yet
+	sights  []flow.Echo // not delivered yet
+	load    simLoad
 	tcp     map[flow.Socket]flow.TCPInfo // what the kernel would say
 }
 
@@ -51,6 +52,7 @@ type simLink struct {
 	lose    uint64 // in the next slot
 	late    []*flow.Slot
 	counter flow.LinkCounters
+	driver  simDriver
 	silent  bool // delivers nothing
 }
 
@@ -79,10 +81,10 @@ type simTarget struct {
 
 // simWay is what happens to an echo.
 type simWay struct {
-	rtt, queue, own time.Duration
-	lost, uncertain bool
-	user            bool // no stamp of the kernel
-	member, reply   flow.LinkID
+	rtt, queue, own, wake time.Duration
+	lost, uncertain       bool
+	user                  bool // no stamp of the kernel
+	member, reply         flow.LinkID
 }
 
 type simFlight struct {
@@ -277,6 +279,7 @@ func (s *sim) deliver() {
 		s.m.VIFEchoes(s.sightsOf(0, mark))
 		s.m.VIFDrained(mark)
 	}
+	s.deliverNear()
 	for _, l := range s.links {
 		if l.silent {
 			continue
@@ -317,7 +320,7 @@ func (s *sim) report(t *simTarget, f *simFlight, mark flow.Time) bool {
 		if q.Source = probe.ByKernel; w.user || !t.Captured {
 			q.Source, q.Member, q.ReplyMember, q.Queue = probe.ByUser, 0, 0, probe.None
 		} else {
-			q.Wire, q.Wakeup = w.rtt-w.queue, 50*time.Microsecond
+			q.Wire, q.Wakeup = w.rtt-w.queue, 50*time.Microsecond+w.wake
 		}
 	case known && mark >= q.Sent.Add(givenUpAfter):
 		q.State = probe.Lost

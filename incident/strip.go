@@ -36,12 +36,18 @@ func column(o flow.WallOffset, step time.Duration, t flow.Time) int64 {
 // blank is a column in which no echo was sent.
 var blank = PingCell{Worst: probe.None}
 
+// lateWake is from when on an answer that waits for this process is worth a mark:
+// what makes an RTT late at the least.
+const lateWake = 20 * time.Millisecond
+
 // merge takes one more echo into a cell.
 func (c *PingCell) merge(e *echo) {
 	c.Due = true
 	c.Mark = c.Mark || e.mark || e.over
 	c.Freeze = c.Freeze || e.over
 	c.Self = c.Self || e.self
+	c.Queue = c.Queue || (e.mark || e.over) && !e.self && e.Queue > max(e.Wire, 0)
+	c.Wake = c.Wake || e.State == probe.Answered && e.Wakeup > lateWake
 	switch e.State {
 	case probe.Outstanding:
 		if e.Age > 0 && !e.Cleared {

@@ -79,7 +79,7 @@ type player struct {
 //	target ADDR [via NIC] [gateway] rtt D         ADDR@NIC: the ping of one member, called so from then on
 //	rule storage PORT                             a class rule
 //	flow NIC rx|tx FROM TO RATE [wobble N%] [for D] [guest VIF]
-//	ping ADDR [rtt D] [queue D] [own D] [lost] [uncertain] [user] [reply NIC] [unseen] [xN]   for the next N echoes, or from now on
+//	ping ADDR [rtt D] [queue D] [own D] [wake D] [lost] [uncertain] [user] [reply NIC] [unseen] [xN]   for the next N echoes, or from now on
 //	lag D           the rings deliver everything later by that
 //	loss ADDR N%    of the echoes from now on are lost, at random
 //	tick D          lets time pass
@@ -93,6 +93,7 @@ type player struct {
 //	vmping, vmecho, path: pings of VMs, see sim_vm_test.go
 //	bond, kernel, hidden: see timeline_bond_test.go
 //	own, owner, class, tcp, ...: see timeline_who_test.go
+//	driver, count, softnet, cpus, ...: see timeline_near_test.go
 //	freeze; close; status; incident; flows; bonds
 func (p *player) play(f []string) {
 	p.t.Helper()
@@ -114,6 +115,9 @@ func (p *player) play(f []string) {
 	}
 	if !ok {
 		run, ok = p.whoCommand(f[0])
+	}
+	if !ok {
+		run, ok = p.nearCommand(f[0])
 	}
 	if !ok {
 		p.t.Fatalf("unknown command %q", f)
@@ -227,9 +231,9 @@ func (p *player) ping(f []string) {
 	way, times := t.way, 0
 	for i := 1; i < len(f); i++ {
 		switch w := f[i]; {
-		case w == "rtt" || w == "queue" || w == "own":
+		case w == "rtt" || w == "queue" || w == "own" || w == "wake":
 			i++
-			*map[string]*time.Duration{"rtt": &way.rtt, "queue": &way.queue, "own": &way.own}[w] = p.duration(f[i])
+			*map[string]*time.Duration{"rtt": &way.rtt, "queue": &way.queue, "own": &way.own, "wake": &way.wake}[w] = p.duration(f[i])
 		case w == "lost":
 			way.lost = true
 		case w == "uncertain":
@@ -352,7 +356,8 @@ func (p *player) status([]string) {
 func (p *player) say(format string, a ...any) { p.said = append(p.said, fmt.Sprintf(format, a...)) }
 
 // strip shows the last n columns of 100 ms of each target: "." an answer, "m"
-// marked, "F" over the freeze threshold, "s" our own fault, "L" lost, "?"
+// marked, "F" over the freeze threshold, "s" our own fault, "q" it
+// waited in our queue, "w" its answer waited for us, "L" lost, "?"
 // uncertain, "_" nothing was due.
 func (p *player) strip(f []string) {
 	n := int(p.number(f[0]))
@@ -370,6 +375,10 @@ func (p *player) strip(f []string) {
 				b.WriteByte('?')
 			case cell.Self:
 				b.WriteByte('s')
+			case cell.Queue:
+				b.WriteByte('q')
+			case cell.Wake:
+				b.WriteByte('w')
 			case cell.Freeze:
 				b.WriteByte('F')
 			case cell.Mark:

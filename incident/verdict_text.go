@@ -186,17 +186,14 @@ func linkEvidence(l *LinkPart) (list []string) {
 		list = append(list, fmt.Sprintf("%s: coverage %s, %d frames lost in the capture ring", l.Name, Percent(*l.Coverage), l.CaptureDrops))
 	}
 	if n := l.NIC; n != nil {
-		for _, c := range []struct {
-			name string
-			n    uint64
-		}{{"rx_missed", n.RxMissed}, {"rx_no_buffer", n.RxNoBuffer}, {"rx_fifo", n.RxFifo}, {"rx_dropped", n.RxDropped}, {"tx_dropped", n.TxDropped},
-			{"qdisc_drops", n.QdiscDrops}, {"carrier_changes", n.CarrierChanges}} {
-			if c.n > 0 {
-				list = append(list, fmt.Sprintf("%s: %s %d", l.Name, c.name, c.n))
+		for _, c := range n.Moved() {
+			switch c.Name {
+			case "rx_dropped", "tx_dropped", "qdisc_drops", "carrier_changes": // the others are in verdict_near.go
+				list = append(list, fmt.Sprintf("%s: %s %d", l.Name, c.Name, c.N))
 			}
 		}
-		if n.QdiscBacklogBytes >= minBacklog {
-			list = append(list, fmt.Sprintf("%s: qdisc_backlog_bytes %d", l.Name, n.QdiscBacklogBytes))
+		if q := n.Backlog(); q >= minBacklog {
+			list = append(list, fmt.Sprintf("%s: qdisc_backlog_bytes %d", l.Name, q))
 		}
 	}
 	return list
@@ -230,6 +227,16 @@ func summary(in *Incident) string {
 		return s + " — " + Clean(v.Link) + " changed"
 	case v.Cause == CauseNone && (in.Path.VerdictSegment == SegmentVirtual || in.Path.VerdictSegment == SegmentGuest):
 		return s + " — " + in.Path.VerdictSegment
+	case v.Cause == CauseSelf:
+		return s + " — this host's CPU was taken away"
+	case v.Cause == CauseNone && v.Direction == "tx" && in.Path.VerdictSegment == SegmentNIC:
+		return s + " — in " + Clean(v.Link) + "'s own output queue"
+	case v.Cause == CauseNone && v.Link != "" && in.Path.VerdictSegment == SegmentNIC:
+		return s + " — " + Clean(v.Link) + " could not keep up"
+	case v.Cause == CauseNone && v.Link != "":
+		return s + " — the switch told " + Clean(v.Link) + " to wait"
+	case v.Cause == CauseNone && in.Path.VerdictSegment == SegmentHost:
+		return s + " — this host could not keep up"
 	case v.Cause == CauseNone:
 		return s + " — no link on its way changed"
 	case v.Cause == CauseUnknown:

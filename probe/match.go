@@ -12,7 +12,7 @@ const mostHeld = 1024
 // Echo takes an echo from a ring, of a link that SetLinks names or not. What
 // belongs to no pinger of ours is ignored, quickly: most echoes are VMs'.
 func (s *Set) Echo(e flow.Echo) {
-	if e.Reply != (e.Dir == flow.Rx) {
+	if e.Reply != (e.Dir == flow.Rx) || e.Tunnel || e.VIF != 0 { // a pinger of ours sends to the network, and in no tunnel
 		return
 	}
 	far := &e.Dst

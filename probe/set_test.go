@@ -187,6 +187,25 @@ func TestForeignEchoesAllocateNothing(t *testing.T) {
 	}
 }
 
+// What lies in a tunnel or was seen on a vif is not our ping on a link, even if
+// it looks the same.
+func TestEchoesElsewhereAreIgnored(t *testing.T) {
+	s := NewSet(SetConfig{})
+	s.SetTargets([]Target{{ID: 1, Addr: netip.MustParseAddr("10.0.0.1"), Captured: true}})
+	e := flow.Echo{At: 5, Dir: flow.Tx, ID: 7, PayloadN: 24, Dst: netip.MustParseAddr("10.0.0.1").As16()}
+	binary.BigEndian.PutUint64(e.Payload[:8], 4)
+	tunnelled, onVIF := e, e
+	tunnelled.Tunnel, onVIF.VIF = true, 3
+	s.Echo(tunnelled)
+	s.Echo(onVIF)
+	if len(s.held) != 0 {
+		t.Errorf("%d held of a tunnel and a vif", len(s.held))
+	}
+	if s.Echo(e); len(s.held) != 1 {
+		t.Errorf("%d held, want the one on the link", len(s.held))
+	}
+}
+
 // Echoes that look like ours and never become ours are kept bounded and briefly.
 func TestHeldEchoesAreBounded(t *testing.T) {
 	s := NewSet(SetConfig{})

@@ -292,7 +292,8 @@ func linkPart(l *incident.LinkView, i int) incident.LinkPart {
 		Tx: incident.LinkDir{Bytes: uint64(tx * 0.9 / 8), Bps: tx, BaselineBps: p(0.41e9), PeakBps: tx * 1.3, Utilisation: p(tx / 10e9)}}
 	if i == 0 {
 		part.Rx.BusyMs = p(310.0)
-		part.NIC = &incident.NICPart{RxMissed: 1204}
+		missed := uint64(1204)
+		part.NIC = &incident.NICPart{RxMissed: &missed}
 	}
 	return part
 }

@@ -49,6 +49,9 @@ func seeds() []seed {
 	for _, c := range echoCases {
 		add(c.name, c.data, c.edit)
 	}
+	for _, c := range tunnelCases {
+		add(c.name, c.data, nil)
+	}
 	for _, c := range superCases {
 		add(c.name, c.data, c.edit)
 	}
@@ -74,6 +77,8 @@ var benchFrames = []struct {
 	{"tcp4 vlan", eth(typeDot1Q, tag(5, typeIPv4), ip4(6, tcpStamps(40000, 443, pshAck, zeros(1448))))[:96], length(1518)},
 	{"tcp6", eth(typeIPv6, ip6(6, tcpStamps(40000, 443, pshAck, zeros(1428))))[:96], length(1514)},
 	{"icmp4 echo", eth(typeIPv4, ip4(1, icmp(8, 0, 1, 2, zeros(56)))), nil},
+	{"vxlan tcp4", inVXLAN(frameOf(typeIPv4, ip4(6, tcpStamps(40000, 443, pshAck, zeros(1398)))))[:146], length(1514)},
+	{"vxlan echo", inVXLAN(frameOf(typeIPv4, ip4(1, icmp(8, 0, 1, 2, zeros(56))))), nil},
 	{"later fragment", part4(17, 7, 1480, false, zeros(1480))[:96], length(1514)},
 	{"arp", eth(0x0806, zeros(46)), nil},
 }

@@ -39,6 +39,9 @@ type Config struct {
 	// FragmentTimeout is how long a first fragment is remembered, 0 means 30 s
 	// (net.ipv4.ipfrag_time).
 	FragmentTimeout time.Duration
+	// FirstFragments makes the first part of a fragmented echo an echo. Live its
+	// payload is that of an own ping, which is never fragmented.
+	FirstFragments bool
 }
 
 // Stats counts what a Decoder has seen. Odd frames are counted here and in their
@@ -62,13 +65,14 @@ type Stats struct {
 // Decoder decodes the frames of one link. It belongs to one goroutine; every
 // link has its own, as fragments of one packet keep to one link.
 type Decoder struct {
-	stats Stats
-	frags fragTable
+	stats          Stats
+	frags          fragTable
+	firstFragments bool
 }
 
 // New returns a Decoder. All memory it will ever need is allocated here.
 func New(cfg Config) *Decoder {
-	d := &Decoder{}
+	d := &Decoder{firstFragments: cfg.FirstFragments}
 	d.frags.init(cfg.Fragments, cfg.FragmentTimeout)
 	return d
 }
@@ -77,9 +81,10 @@ func New(cfg Config) *Decoder {
 func (d *Decoder) Stats() Stats { return d.stats }
 
 // Decode fills in all fields of rec from the captured bytes of one frame. For an
-// unfragmented ICMP or ICMPv6 echo it fills in echo too and returns true; echo's
-// Link and Offset are then zero, for the caller to set. Otherwise echo is left
-// alone. Neither data nor m is kept. data may be empty or cut anywhere.
+// unfragmented ICMP or ICMPv6 echo, also one inside of VXLAN, Geneve or GRE, it
+// fills in echo too and returns true; echo's Link, VIF and Offset are then zero,
+// for the caller to set. Otherwise echo is left alone. The record is always that
+// of the packet on the wire, so of the tunnel. Neither data nor m is kept. data may be empty or cut anywhere.
 func (d *Decoder) Decode(data []byte, m *Meta, rec *flow.Record, echo *flow.Echo) (hasEcho bool) {
 	d.stats.Frames++
 	if d.fastIPv4(data, m, rec) {

@@ -128,6 +128,13 @@ func checkStats(t *testing.T, s Stats) {
 }
 
 func checkEcho(t *testing.T, rec *flow.Record, e *flow.Echo) {
+	checkPayload(t, e)
+	if e.Tunnel {
+		if p := rec.Key.Proto; p != flow.ProtoUDP && p != protoGRE || e.At != rec.At || e.Dir != rec.Dir || e.VLAN > 4095 {
+			t.Errorf("echo %+v inside of record %+v", e, rec)
+		}
+		return
+	}
 	src, dst := rec.Key.Local, rec.Key.Remote
 	if rec.Dir == flow.Rx {
 		src, dst = dst, src
@@ -138,6 +145,9 @@ func checkEcho(t *testing.T, rec *flow.Record, e *flow.Echo) {
 	if rec.Key.Proto != flow.ProtoICMP && rec.Key.Proto != flow.ProtoICMPv6 {
 		t.Errorf("echo of protocol %d", rec.Key.Proto)
 	}
+}
+
+func checkPayload(t *testing.T, e *flow.Echo) {
 	if int(e.PayloadN) > len(e.Payload) {
 		t.Fatalf("%d payload bytes", e.PayloadN)
 	}

@@ -71,6 +71,9 @@ func (d *Decoder) opinion(data []byte, m *Meta) opinion {
 	o := opinion{}
 	if d.Decode(data, m, &rec, &echo) {
 		o.echo = &flow.Echo{Reply: echo.Reply, ID: echo.ID, Seq: echo.Seq, Payload: echo.Payload, PayloadN: echo.PayloadN}
+		if echo.Tunnel { // else they are those of the key
+			o.echo.Tunnel, o.echo.Family, o.echo.VLAN, o.echo.Src, o.echo.Dst = true, echo.Family, echo.VLAN, echo.Src, echo.Dst
+		}
 	}
 	o.key = rec.Key
 	if m.Dir == flow.Rx {

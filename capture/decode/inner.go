@@ -16,29 +16,43 @@ func isTunnelPort(dst uint16) bool {
 // or Geneve (RFC 8926) packet to a tunnel port, b being its captured bytes from
 // the UDP header on. It is zero if there is none to be read, or a group address.
 func innerUDPMAC(b []byte, dir flow.Direction) (mac [6]byte) {
+	if off, typ, ok := wrappedInUDP(b); ok && typ == typeBridged {
+		return localMAC(b, off, dir)
+	}
+	return mac
+}
+
+// wrappedInUDP returns where the packet inside of VXLAN or Geneve starts and its
+// ethertype, typeBridged for an Ethernet frame.
+func wrappedInUDP(b []byte) (off int, ethertype uint16, ok bool) {
 	const header = udpLen + vxlanLen // Geneve's is as long, without its options
 	if len(b) < header {
-		return mac
+		return 0, 0, false
 	}
-	off := header
 	if binary.BigEndian.Uint16(b[2:]) == portGeneve {
-		if b[udpLen]>>6 != 0 || binary.BigEndian.Uint16(b[udpLen+2:]) != typeBridged {
-			return mac // another version, or no Ethernet inside
+		if b[udpLen]>>6 != 0 {
+			return 0, 0, false // another version
 		}
-		off += int(b[udpLen]&0x3f) * 4
-	} else if b[udpLen]&8 == 0 {
-		return mac // without a network identifier it is no VXLAN
+		return header + int(b[udpLen]&0x3f)*4, binary.BigEndian.Uint16(b[udpLen+2:]), true
 	}
-	return localMAC(b, off, dir)
+	return header, typeBridged, b[udpLen]&8 != 0 // without a network identifier it is no VXLAN
 }
 
 // innerGREMAC is innerUDPMAC for a GRE packet (RFC 2784, RFC 2890, NVGRE
 // RFC 7637), b being its captured bytes from the GRE header on.
 func innerGREMAC(b []byte, dir flow.Direction) (mac [6]byte) {
-	if len(b) < 4 || b[1]&7 != 0 || binary.BigEndian.Uint16(b[2:]) != typeBridged {
-		return mac
+	if off, typ, ok := wrappedInGRE(b); ok && typ == typeBridged {
+		return localMAC(b, off, dir)
 	}
-	return localMAC(b, greLen(b[0]), dir)
+	return mac
+}
+
+// wrappedInGRE is wrappedInUDP for GRE.
+func wrappedInGRE(b []byte) (off int, ethertype uint16, ok bool) {
+	if len(b) < 4 || b[1]&7 != 0 {
+		return 0, 0, false
+	}
+	return greLen(b[0]), binary.BigEndian.Uint16(b[2:]), true
 }
 
 // greLen returns the length of a GRE header by its first byte.

@@ -65,8 +65,10 @@ func innerByGopacket(data []byte, dir flow.Direction) (mac [6]byte) {
 
 // tunnel makes a frame inside of a packet between two hosts, or something that
 // looks like it.
-func (g *generator) tunnel() (data []byte, name string) {
-	inner := gopacket.Payload(g.guestFrame())
+func (g *generator) tunnel() (data []byte, name string) { return g.tunnelOf(g.guestFrame()) }
+
+func (g *generator) tunnelOf(frame []byte) (data []byte, name string) {
+	inner := gopacket.Payload(frame)
 	switch g.rnd.IntN(3) {
 	case 0:
 		udp := &layers.UDP{SrcPort: layers.UDPPort(g.port()), DstPort: g.one(4789, 4789, 4789, 4790)}

@@ -215,6 +215,15 @@ func (o *opinion) transport(l gopacket.Layer, rest []gopacket.Layer) {
 	case *layers.UDP:
 		o.upper = len(l.Contents) > 0
 		o.key.LocalPort, o.key.RemotePort = uint16(l.SrcPort), uint16(l.DstPort)
+		if len(rest) > 1 {
+			switch rest[0].(type) {
+			case *layers.VXLAN, *layers.Geneve:
+				o.tunnel(rest[1:])
+			}
+		}
+	case *layers.GRE:
+		o.upper = true
+		o.tunnel(rest)
 	case *layers.SCTP:
 		o.upper = len(l.Contents) > 0
 		o.key.LocalPort, o.key.RemotePort = uint16(l.SrcPort), uint16(l.DstPort)
@@ -234,6 +243,46 @@ func (o *opinion) transport(l gopacket.Layer, rest []gopacket.Layer) {
 		o.upper = !o.wants()
 	default:
 		o.upper = true
+	}
+}
+
+// tunnel takes the echo of the packet inside of a tunnel.
+func (o *opinion) tunnel(list []gopacket.Layer) {
+	e := flow.Echo{Tunnel: true}
+	for i, l := range list {
+		switch l := l.(type) {
+		case *layers.Ethernet:
+			if i > 0 {
+				return
+			}
+		case *layers.Dot1Q:
+			if e.VLAN == 0 {
+				e.VLAN = l.VLANIdentifier
+			}
+		case *layers.IPv4:
+			if e.Family != 0 || l.Flags&layers.IPv4MoreFragments != 0 || l.FragOffset != 0 {
+				return
+			}
+			e.Family, e.Src, e.Dst = flow.FamilyIPv4, [16]byte(l.SrcIP.To16()), [16]byte(l.DstIP.To16())
+		case *layers.IPv6:
+			if e.Family != 0 {
+				return
+			}
+			e.Family, e.Src, e.Dst = flow.FamilyIPv6, [16]byte(l.SrcIP.To16()), [16]byte(l.DstIP.To16())
+		case *layers.IPv6HopByHop, *layers.IPv6Destination:
+		case *layers.ICMPv4, *layers.ICMPv6:
+			if e.Family == 0 {
+				return
+			}
+			in := opinion{key: flow.Key{Family: e.Family}}
+			if in.transport(l, list[i+1:]); in.echo != nil {
+				e.Reply, e.ID, e.Seq, e.Payload, e.PayloadN = in.echo.Reply, in.echo.ID, in.echo.Seq, in.echo.Payload, in.echo.PayloadN
+				o.echo = &e
+			}
+			return
+		default:
+			return
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 )
 
 // upper reads the header at p: ports, TCP flags, echoes. fragmented says that
-// the packet goes on in other frames: then it is no echo.
+// the packet goes on in other frames: then it is no echo, see Config.FirstFragments.
 func (d *Decoder) upper(f *frame, proto uint8, p int, fragmented bool) {
 	if isExtension(proto, f.rec.Key.Family) {
 		var ok bool
@@ -22,19 +22,28 @@ func (d *Decoder) upper(f *frame, proto uint8, p int, fragmented bool) {
 	case flow.ProtoUDP:
 		if f.ports(p) && isTunnelPort(f.u16(p+2)) {
 			f.rec.Inner = innerUDPMAC(f.data[p:f.end], f.m.Dir)
+			if off, typ, ok := wrappedInUDP(f.data[p:f.end]); ok && !fragmented {
+				f.innerEcho(p+off, typ)
+			}
 		}
 	case flow.ProtoSCTP:
 		f.ports(p)
 	case protoGRE:
-		f.rec.Inner = innerGREMAC(f.data[min(p, f.end):f.end], f.m.Dir)
+		b := f.data[min(p, f.end):f.end]
+		f.rec.Inner = innerGREMAC(b, f.m.Dir)
+		if off, typ, ok := wrappedInGRE(b); ok && !fragmented {
+			f.innerEcho(p+off, typ)
+		}
 	case flow.ProtoICMP:
-		if f.rec.Key.Family == flow.FamilyIPv4 && !fragmented {
+		if f.rec.Key.Family == flow.FamilyIPv4 && (!fragmented || d.firstFragments) {
 			f.icmpEcho(p, 8, 0)
 		}
 	case flow.ProtoICMPv6:
-		if f.rec.Key.Family == flow.FamilyIPv6 && !fragmented {
+		if f.rec.Key.Family == flow.FamilyIPv6 && (!fragmented || d.firstFragments) {
 			f.icmpEcho(p, 128, 129)
-			f.neighbourhood(p)
+			if !fragmented {
+				f.neighbourhood(p)
+			}
 		}
 	}
 }

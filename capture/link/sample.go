@@ -18,7 +18,7 @@ import (
 // qdiscs, one list of neighbours for each link and device above it, and one file.
 // Counters restart when a device or a qdisc is replaced: one that has become
 // smaller is a new baseline. RxNoBuffer has no standard counter and stays zero; drivers that count it
-// do so under names of their own (ethtool -S).
+// do so under names of their own: capture/nic reads those.
 type Sampler struct {
 	roots   Roots
 	netlink *Netlink
@@ -140,7 +140,7 @@ func (s *Sampler) readSoftnet(out []flow.LinkCounters) error {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	for i := range out {
-		out[i].SoftnetDropped, out[i].SoftnetSqueezed = dropped, squeezed
+		out[i].SoftnetDropped, out[i].SoftnetSqueezed, out[i].HasSoftnet = dropped, squeezed, true
 	}
 	return nil
 }

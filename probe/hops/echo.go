@@ -11,6 +11,9 @@ type Hop struct {
 	Request, Reply       flow.Time // in the point's own clock
 	HasRequest, HasReply bool
 	Duplicates           int // further replies
+	VLAN                 uint16
+	Tunnel               bool // seen inside VXLAN, Geneve or GRE
+	Blind                bool // nothing was captured here at that time: that it saw nothing says nothing
 }
 
 // RTT is the time from request to reply at this point; false without both.
@@ -23,6 +26,8 @@ type Echo struct {
 	Key
 	Occurrence int   // from 1: how many echoes with this Key there were, this one included
 	Hops       []Hop // by point, in the order of the request's way
+	Open       bool  // unanswered, but nobody watched for long enough to call it lost
+	Order      int   // place in time among the echoes of one [Offline.Match]
 }
 
 // Beyond is the end of the last segment: what lies behind the last point.

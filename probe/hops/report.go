@@ -21,6 +21,7 @@ type EchoReport struct {
 	Segments   []SegmentReport `json:"segments"`
 	LostAfter  *LostAfter      `json:"lost_after,omitempty"`
 	Worst      *WorstReport    `json:"worst"`
+	Open       bool            `json:"open,omitempty"` // unanswered, but not watched for long enough to call it lost
 }
 
 // PointReport is what one point saw of an echo.
@@ -32,6 +33,7 @@ type PointReport struct {
 	Duplicates int        `json:"duplicates"`
 	Tunnel     bool       `json:"tunnel,omitempty"`
 	VLAN       uint16     `json:"vlan,omitempty"`
+	Blind      bool       `json:"blind,omitempty"` // nothing was captured here at that time
 }
 
 // SegmentReport is a [Segment]. To is nil beyond the last point. RequestMs and
@@ -66,6 +68,7 @@ type WorstReport struct {
 type SegmentSummary struct {
 	From   string   `json:"from"`
 	To     *string  `json:"to"`
+	Echoes int      `json:"echoes"` // that have this segment
 	Median *float64 `json:"median_ms"`
 	P99    *float64 `json:"p99_ms"`
 	Max    *float64 `json:"max_ms"`

@@ -105,5 +105,9 @@ func drawPing(c *Canvas, x int, r rect, p *incident.PingCell, lo int, per float6
 		c.Rune(x, r.y, '?', Style{Fg: Marked, Bold: true})
 	case p.Self:
 		c.Rune(x, r.y, 's', Style{Fg: Faint, Bold: true})
+	case p.Queue:
+		c.Rune(x, r.y, 'q', Style{Fg: Marked, Bold: true})
+	case p.Wake:
+		c.Rune(x, r.y, 'w', Style{Fg: Faint, Bold: true})
 	}
 }

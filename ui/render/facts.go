@@ -146,17 +146,13 @@ func nicSpans(n *incident.NICPart) []span {
 		return nil
 	}
 	var spans []span
-	for _, x := range []struct {
-		name string
-		n    uint64
-	}{{"rx missed", n.RxMissed}, {"rx no buffer", n.RxNoBuffer}, {"rx fifo", n.RxFifo}, {"rx dropped", n.RxDropped}, {"tx dropped", n.TxDropped},
-		{"softnet drops", n.SoftnetDrops}, {"qdisc drops", n.QdiscDrops}, {"carrier changes", n.CarrierChanges}} {
-		if x.n > 0 {
-			spans = append(spans, span{" · " + x.name + " " + count(x.n), Style{Fg: Marked, Bold: true}, 1})
+	for _, x := range n.Moved() {
+		if x.Name != "softnet_squeezed" { // every busy host has some
+			spans = append(spans, span{" · " + strings.ReplaceAll(x.Name, "_", " ") + " " + count(x.N), Style{Fg: Marked, Bold: true}, 1})
 		}
 	}
-	if n.QdiscBacklogBytes > 0 {
-		spans = append(spans, span{" · queue " + incident.Bytes(n.QdiscBacklogBytes), Style{Fg: Marked}, 4})
+	if q := n.Backlog(); q > 0 {
+		spans = append(spans, span{" · queue " + incident.Bytes(q), Style{Fg: Marked}, 4})
 	}
 	return spans
 }
