@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -26,12 +27,14 @@ type replayOptions struct {
 	host     string // whose capture it is, "" = named after the first file
 	memory   []byte // in place of the file
 	zone     *time.Location
+	begin    time.Duration // of the files' time that is played at once
 }
 
 // rawReplay is what cobra fills in.
 type rawReplay struct {
 	rawFlags
 	speed, host string
+	begin       string
 	local, vifs []string
 	headless    bool
 }
@@ -73,7 +76,7 @@ func (r *rawReplay) bind(cmd *cobra.Command) {
 	f.BoolVar(&r.headless, "headless", false, "no screen: one JSON object a line, as spiketop headless")
 	f.StringArrayVar(&r.local, "local", nil, "addresses of `CIDR` are on this side (repeatable); default: what the file says, else inferred")
 	f.StringArrayVar(&r.vifs, "vif", nil, "interface `NAME` of the file is a guest's vif, not a NIC (repeatable)")
-	f.StringVar(&r.host, "host", "", "`NAME` of the host where it was captured; default: the name of the first file")
+	f.StringVar(&r.host, "host", "", "`NAME` of the host where it was captured; default: what the file says, else its name")
 	f.StringVar(&r.incidents, "incidents", "", "write incidents to `DIR`")
 	f.IntVar(&r.keep, "keep", r.keep, "incidents kept, oldest go first")
 	f.StringVar(&r.spike, "spike", spikeAuto, "freeze above this RTT: `auto|DURATION`")
@@ -81,6 +84,7 @@ func (r *rawReplay) bind(cmd *cobra.Command) {
 	f.StringVar(&r.config, "config", "", "classes, names and speeds from `FILE` (docs/CLASSES.md)")
 	f.StringArrayVar(&r.linkSpeed, "link-speed", nil, "real speed of a NIC: `NIC=RATE`, as eth0=40M (repeatable)")
 	f.StringVar(&r.filter, "filter", "", "show only flows that match `EXPR` (docs/FILTER.md); evidence never depends on it")
+	f.StringVar(&r.begin, "begin", "", "play the first `DURATION` at once")
 	f.StringVar(&r.runFor, "for", "", "end after this `DURATION` of the files' time")
 	f.IntVar(&r.maxFlows, "max-flows", r.maxFlows, "flows kept for each NIC")
 	f.StringVar(&r.hold, "hold", r.hold, "`DURATION` that a frozen screen stays untouched; 0 = until a key")
@@ -100,6 +104,11 @@ func (r *rawReplay) check(args []string) (*replayOptions, error) {
 	o := &replayOptions{options: checked, paths: args, headless: r.headless, vifs: r.vifs, host: oneLine(r.host), zone: time.Local}
 	if o.speed, err = replaySpeed(r.speed, r.headless); err != nil {
 		return nil, err
+	}
+	if r.begin != "" {
+		if o.begin, err = duration("begin", r.begin, 0, 24*time.Hour); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range r.local {
 		p, err := parseLocal(s)
@@ -162,7 +171,7 @@ func runReplay(ctx context.Context, o *replayOptions, stdout, stderr io.Writer) 
 		return &failure{err, "", exitFailed}
 	}
 	if o.host == "" {
-		o.host = hostOfFile(o.paths[0])
+		o.host = cmp.Or(oneLine(c.Host), hostOfFile(o.paths[0]))
 	}
 	out := &replayOut{ev: &events{}, dirs: map[string]string{}, failed: func(error) {}}
 	if o.incidents != "" {

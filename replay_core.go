@@ -121,11 +121,11 @@ func (r *replay) addLinks() bool {
 	for i := old; i < len(r.c.Links); i++ {
 		l := &r.c.Links[i]
 		if l.VIF {
-			r.world.Guests = append(r.world.Guests, flow.GuestNIC{Name: oneLine(l.Name), Ifindex: i + 1, Kind: "file"})
+			r.world.Guests = append(r.world.Guests, flow.GuestNIC{Name: oneLine(l.Name), Ifindex: i + 1, Guest: oneLine(l.Guest), MACs: l.MACs, Source: "the file"})
 			r.feeders = append(r.feeders, nil)
 			continue
 		}
-		link := flow.Link{ID: linkID(i), Name: oneLine(l.Name), Ifindex: i + 1, State: flow.LinkUp, SpeedBps: l.Speed, Epoch: 1}
+		link := flow.Link{ID: linkID(i), Name: oneLine(l.Name), Ifindex: i + 1, Bond: oneLine(l.Bond), State: flow.LinkUp, SpeedBps: l.Speed, Epoch: 1}
 		if v := cmp.Or(r.o.linkSpeed[l.Name], r.o.conf.linkSpeed[l.Name]); v != 0 {
 			link.SpeedBps = v
 		}

@@ -148,6 +148,8 @@ func (p *playback) run(ctx context.Context) {
 			p.r.finish()
 		}
 	}()
+	p.seek(ctx, p.r.start.Add(p.o.begin))
+	p.pace()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -247,7 +249,7 @@ func nextSpeed(speed float64) float64 {
 func (p *playback) seek(ctx context.Context, at flow.Time) {
 	if at < p.r.now {
 		if p.c.Streams() {
-			p.r.mon.Note(p.r.now, "a pipe cannot be played again: no way back")
+			p.r.say("a pipe cannot be played again: no way back")
 			return
 		}
 		if !p.r.closed {

@@ -28,7 +28,7 @@ const (
 type Config struct {
 	Paths []string // "-" is standard input; a pipe is read once
 	Local []netip.Prefix
-	VIFs  []string // interfaces that lead to a guest, by name; those whose description begins with "vif" do so too
+	VIFs  []string // interfaces that lead to a guest, by name, besides those whose description says so
 	// Memory plays bytes in place of the only file, which it names.
 	Memory []byte
 }
@@ -39,6 +39,11 @@ type Link struct {
 	Name  string // foreign text
 	VIF   bool   // its packets are seen from the host's side of a guest's interface
 	Speed uint64 // bit/s, 0 = not known
+	Bond  string // that it is a member of, "" = not known; foreign text
+	// Of a VIF: the guest's name, "" = not known, and its addresses, as far as the
+	// file tells directions.
+	Guest string
+	MACs  [][6]byte
 
 	side side
 }
@@ -70,6 +75,7 @@ type Capture struct {
 	// says that every packet was looked at.
 	Pings    []Ping
 	AllPings bool
+	Host     string   // where it was captured, "" = the files do not say; foreign text
 	Notes    []string // what was believed and what is missing, for the person
 
 	cfg    Config
@@ -177,6 +183,9 @@ func (c *Capture) lookAt(f *file, s *scan) error {
 		f.empty = false
 		if i := c.link(&names, r, p.Interface); i >= 0 {
 			s.packet(i, &p)
+			if c.Links[i].VIF {
+				c.Links[i].guestMAC(&p)
+			}
 		}
 	}
 	if !sane(f.first) {
@@ -220,8 +229,9 @@ func (c *Capture) linkOf(path string, in *pcapfile.Interface, i, n int) int {
 		}
 		return -1
 	}
-	vif := strings.HasPrefix(strings.ToLower(in.Description), "vif") || slices.Contains(c.cfg.VIFs, name)
-	c.Links = append(c.Links, Link{Name: name, VIF: vif, Speed: in.Speed, side: side{prefixes: c.cfg.Local}})
+	l := Link{Name: name, VIF: slices.Contains(c.cfg.VIFs, name), Speed: in.Speed, side: side{prefixes: c.cfg.Local}}
+	c.Host = cmp.Or(c.Host, l.about(in.Description))
+	c.Links = append(c.Links, l)
 	c.byName[name] = len(c.Links) - 1
 	return len(c.Links) - 1
 }
