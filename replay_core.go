@@ -44,6 +44,7 @@ type replay struct {
 	end     bool // the files are at their end
 	closed  bool
 	feeders []*capture.Feeder // by index of Capture.Links; nil for a vif
+	newest  []flow.Time       // packet of each link
 	vifs    []flow.Echo
 	vifDec  *vifDecoder
 
@@ -120,6 +121,7 @@ func (r *replay) addLinks() bool {
 	old := len(r.feeders)
 	for i := old; i < len(r.c.Links); i++ {
 		l := &r.c.Links[i]
+		r.newest = append(r.newest, r.now)
 		if l.VIF {
 			r.world.Guests = append(r.world.Guests, flow.GuestNIC{Name: oneLine(l.Name), Ifindex: i + 1, Guest: oneLine(l.Guest), MACs: l.MACs, Source: "the file"})
 			r.feeders = append(r.feeders, nil)
@@ -225,7 +227,11 @@ func (r *replay) add(at flow.Time) {
 		}
 		return
 	}
-	f.Lose(p.Drops, at)
+	if p.Drops > 0 {
+		f.Lose(p.Drops, at)
+		r.heard.Lost(r.newest[p.Link], at)
+	}
+	r.newest[p.Link] = max(r.newest[p.Link], at)
 	f.Add(&capture.FilePacket{At: at, LinkType: p.LinkType, Dir: p.Dir, Len: p.Len, Data: p.Data, SegSize: p.SegSize})
 }
 
@@ -238,7 +244,6 @@ func (r *replay) take(drained flow.Time) {
 		}
 		b := f.Close(drained)
 		if b.Lost > 0 {
-			r.heard.Lost(b.LostAt.Add(-loopBeat), b.LostAt)
 			r.out.emit(r.now, lostEvent{eventHead{"lost", r.wall(b.LostAt)}, "ring", r.world.Link(linkID(i)).Name, b.Lost})
 		}
 		echoes = append(echoes, b.Echoes...)

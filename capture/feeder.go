@@ -121,6 +121,7 @@ func (f *Feeder) SetClassify(c flow.TableClassify) { f.table.SetClassify(c) }
 func (f *Feeder) Close(drained flow.Time) *flow.Batch {
 	if f.begun {
 		f.tally.advance(drained)
+		f.tally.caughtUp()
 	}
 	b := f.batch()
 	b.Drained = drained

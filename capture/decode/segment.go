@@ -27,12 +27,12 @@ func SegmentType(link uint16, data []byte) uint8 {
 		}
 	}
 	if ethertype == typeIPv6 {
-		if p := byteAt(data, at+6); p == protoUDP && !tunnelled(data, at+40) {
+		if p := byteAt(data, at+6); p == protoUDP && !inTunnel(data, at+40) {
 			return gsoUDP
 		}
 		return gsoTCPv6
 	}
-	if p := byteAt(data, at+9); p == protoUDP && !tunnelled(data, at+4*int(byteAt(data, at)&0xf)) {
+	if p := byteAt(data, at+9); p == protoUDP && !inTunnel(data, at+4*int(byteAt(data, at)&0xf)) {
 		return gsoUDP
 	}
 	return gsoTCPv4
@@ -53,15 +53,9 @@ func etherType(data []byte, at int) (ethertype uint16, start int) {
 	return ethertype, at + 2
 }
 
-func tunnelled(data []byte, udp int) bool {
-	if udp+4 > len(data) {
-		return false
-	}
-	switch binary.BigEndian.Uint16(data[udp+2:]) {
-	case portVXLAN, portVXLANLinux, portGeneve:
-		return true
-	}
-	return false
+// inTunnel reports whether the UDP header at udp is that of a tunnel.
+func inTunnel(data []byte, udp int) bool {
+	return udp+4 <= len(data) && isTunnelPort(binary.BigEndian.Uint16(data[udp+2:]))
 }
 
 func byteAt(data []byte, at int) byte {

@@ -116,7 +116,7 @@ func Open(ctx context.Context, cfg Config) (*Capture, error) {
 		return nil, errors.Join(failed...)
 	}
 	for _, err := range failed {
-		c.Notes = append(c.Notes, err.Error())
+		c.note(err.Error())
 	}
 	slices.SortStableFunc(c.files, func(a, b *file) int { return cmp.Compare(a.first, b.first) })
 	c.First = c.files[0].first
@@ -225,7 +225,7 @@ func (c *Capture) linkOf(path string, in *pcapfile.Interface, i, n int) int {
 	if len(c.Links) == MaxLinks {
 		if !c.more {
 			c.more = true
-			c.Notes = append(c.Notes, fmt.Sprintf("%s has more than %d interfaces: packets of the others are left out", path, MaxLinks))
+			c.note(fmt.Sprintf("%s has more than %d interfaces: packets of the others are left out", path, MaxLinks))
 		}
 		return -1
 	}

@@ -48,6 +48,7 @@ type input struct {
 	cur     pcapfile.Packet
 	at      int64
 	clock   clock
+	odd     bool             // a time that makes no sense has been said
 	held    *pcapfile.Packet // read ahead of its turn, a copy
 	heldErr error
 }
@@ -138,9 +139,11 @@ func (in *input) advance(p *Player) bool {
 	at := in.cur.At
 	if !in.clock.fits(at) {
 		next, ok := in.peek()
-		if note := in.clock.judge(at, next, ok); note != "" {
+		note := in.clock.judge(at, next, ok)
+		if note != "" && !(in.clock.odd && in.odd) {
 			p.c.note(fmt.Sprintf("%s at byte %d: %s", in.f.path, in.cur.Offset, note))
 		}
+		in.odd = in.odd || in.clock.odd
 	}
 	in.at = in.clock.take(at)
 	return true
@@ -178,7 +181,7 @@ func (in *input) peek() (int64, bool) {
 const maxNotes = 64
 
 func (c *Capture) note(s string) {
-	if len(c.Notes) < maxNotes {
+	if len(c.Notes) < maxNotes && !slices.Contains(c.Notes, s) { // a file may be played again
 		c.Notes = append(c.Notes, s)
 	}
 }
@@ -281,7 +284,7 @@ func (c *clock) fits(at int64) bool {
 func (c *clock) judge(at, next int64, ok bool) string {
 	if !sane(at) || ok && c.fits(next) || c.last > 0 && !ok && at+c.shift > c.last+24*mostAhead {
 		c.odd = true
-		return "a packet whose time makes no sense counts with the one before it"
+		return "a packet whose time makes no sense counts with the one before it; further ones are not said"
 	}
 	if at+c.shift > c.last && at+c.shift < lastTime {
 		return "" // a pause

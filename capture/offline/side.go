@@ -187,16 +187,14 @@ func (s *scan) decide(c *Capture) {
 		}
 		who, share := l.infer(&k.side)
 		switch {
-		case who == "" || k.VIF && len(c.cfg.Local) == 0:
-			if who == "" && len(c.cfg.Local) == 0 {
-				c.Notes = append(c.Notes, fmt.Sprintf("%s: which side is local cannot be told: everything counts as received; --local CIDR says it", k.Name))
-			}
 		case len(c.cfg.Local) > 0:
 			// it decides only what --local leaves open
+		case who == "":
+			c.note(fmt.Sprintf("%s: which side is local cannot be told: everything counts as received; --local CIDR says it", k.Name))
 		case share < nearly:
-			c.Notes = append(c.Notes, fmt.Sprintf("%s: the direction of packets is guessed: local is %s, though it is on %.0f %% of them only; --local CIDR says it", k.Name, who, 100*share))
+			c.note(fmt.Sprintf("%s: the direction of packets is guessed: local is %s, though it is on %.0f %% of them only; --local CIDR says it", k.Name, who, 100*share))
 		default:
-			c.Notes = append(c.Notes, fmt.Sprintf("%s: the direction of packets is inferred: local is %s, which is on %.0f %% of them; --local CIDR says it better", k.Name, who, 100*share))
+			c.note(fmt.Sprintf("%s: the direction of packets is inferred: local is %s, which is on %.0f %% of them; --local CIDR says it better", k.Name, who, 100*share))
 		}
 	}
 }
