@@ -55,6 +55,8 @@ func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	live.SetHelpCommand(&cobra.Command{Use: "help", Short: "This text", Hidden: true, RunE: func(*cobra.Command, []string) error { return live.Help() }})
 	headless := func(o *options) error { return runHeadless(ctx, o, stdout, stderr) }
 	live.AddCommand(monitorCommand("headless [flags] [NIC ...]", "The same without a screen: one JSON object a line", headless, headless))
+	live.AddCommand(replayCommand(ctx, stdout, stderr))
+	live.AddCommand(demoCommand(ctx, stdout, stderr))
 	live.AddCommand(incidentsCommand(stdout, stderr))
 	live.AddCommand(tapCommand(ctx, os.Stdin, stdout, stderr))
 	live.AddCommand(doctorCommand(stdout))

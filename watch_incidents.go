@@ -27,12 +27,7 @@ func (w *watch) carryOut(out incident.Output, now flow.Time) {
 		if sp.Suppressed {
 			w.suppressed++
 		}
-		ev := spikeEvent{eventHead: eventHead{"spike", sp.At}, Target: sp.Target, Src: sp.Src, Point: sp.Point, Member: sp.Member, Seq: sp.Seq, Kind: sp.Kind,
-			Outstanding: incident.MillisOf(sp.Outstanding), RTT: incident.MillisOf(sp.RTT), Threshold: incident.MillisOf(sp.Threshold)}
-		if sp.Src != "" {
-			ev.EchoID = &sp.EchoID
-		}
-		w.s.ev.emit(ev)
+		w.s.ev.emit(newSpike(sp))
 	}
 	for _, in := range out.Sealed {
 		w.save(in, w.frame(now))

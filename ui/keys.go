@@ -88,10 +88,14 @@ var bindings = []binding{
 	{runes: "q", keys: []tcell.Key{tcell.KeyCtrlC}, name: "q Ctrl-C", footer: "quit", help: "quit", group: groupProgram, where: anywhere, shown: anywhere, do: func(m *model) { m.do.quit() }},
 }
 
-// bindingFor returns what a key does in a context, or nil.
+// bindingFor returns what a key does in a context of the live monitor, or nil.
 func bindingFor(key tcell.Key, r rune, where place) *binding {
-	for i := range bindings {
-		b := &bindings[i]
+	return bindingIn(bindings, key, r, where)
+}
+
+func bindingIn(list []binding, key tcell.Key, r rune, where place) *binding {
+	for i := range list {
+		b := &list[i]
 		if b.where&where != 0 && b.has(key, r) {
 			return b
 		}
@@ -121,10 +125,10 @@ func (b *binding) has(key tcell.Key, r rune) bool {
 var shortNames = map[string]string{"/ f": "/", "? h": "?", "q Ctrl-C": "q"}
 
 // footer returns the keys that matter in a context.
-func footer(where place, panes, incidents int) []render.Hint {
+func footer(list []binding, where place, panes, incidents int) []render.Hint {
 	var hints []render.Hint
-	for i := range bindings {
-		b := &bindings[i]
+	for i := range list {
+		b := &list[i]
 		switch {
 		case b.footer == "" || b.shown&where == 0,
 			b.name == "Tab" && panes < 2,
@@ -152,16 +156,18 @@ func footerName(b *binding, where place) string {
 }
 
 // helpGroups is the help page: the same list, by group.
-func helpGroups() []render.HelpGroup {
+func helpGroups(list []binding) []render.HelpGroup {
 	var groups []render.HelpGroup
-	for _, title := range []string{groupIncident, groupRows, groupFilter, groupMoving, groupStrip, groupProgram} {
+	for _, title := range []string{groupReplay, groupIncident, groupRows, groupFilter, groupMoving, groupStrip, groupProgram} {
 		g := render.HelpGroup{Title: title}
-		for i := range bindings {
-			if bindings[i].group == title {
-				g.Keys = append(g.Keys, render.Hint{Key: bindings[i].name, Name: bindings[i].help})
+		for i := range list {
+			if list[i].group == title {
+				g.Keys = append(g.Keys, render.Hint{Key: list[i].name, Name: list[i].help})
 			}
 		}
-		groups = append(groups, g)
+		if len(g.Keys) > 0 {
+			groups = append(groups, g)
+		}
 	}
 	return groups
 }

@@ -19,7 +19,7 @@ var places = []struct {
 }{{"live", inLive}, {"frozen", inFrozen}, {"incident", inSnapshot}, {"help", inHelp}}
 
 func TestBindingsAreWhole(t *testing.T) {
-	for i, b := range bindings {
+	for i, b := range allBindings {
 		if b.name == "" || b.help == "" || b.group == "" || b.where == 0 || b.do == nil || b.runes == "" && b.keys == nil {
 			t.Errorf("binding %d (%q) lacks something", i, b.name)
 		}
@@ -28,7 +28,7 @@ func TestBindingsAreWhole(t *testing.T) {
 		}
 	}
 	names := map[string]bool{}
-	for _, b := range bindings {
+	for _, b := range allBindings {
 		names[b.name] = true
 	}
 	for n := range shortNames {
@@ -37,11 +37,11 @@ func TestBindingsAreWhole(t *testing.T) {
 		}
 	}
 	total := 0
-	for _, g := range helpGroups() {
+	for _, g := range helpGroups(allBindings) {
 		total += len(g.Keys)
 	}
-	if total != len(bindings) {
-		t.Errorf("the help has %d keys, the list %d", total, len(bindings))
+	if total != len(allBindings) {
+		t.Errorf("the help has %d keys, the list %d", total, len(allBindings))
 	}
 }
 
@@ -49,7 +49,7 @@ func TestBindingsAreWhole(t *testing.T) {
 func TestNoKeyDoesTwoThings(t *testing.T) {
 	for _, p := range places {
 		seen := map[string]string{}
-		for _, b := range bindings {
+		for _, b := range allBindings {
 			if b.where&p.at == 0 {
 				continue
 			}
@@ -136,9 +136,9 @@ func TestKeysDoc(t *testing.T) {
 
 func keysDoc() string {
 	var b strings.Builder
-	b.WriteString("# Keys\n\nMade from the list in `ui/keys.go`, which is also the handler, the footer and the `?` help:\n`go test ./ui -run KeysDoc -update`.\n\n")
+	b.WriteString("# Keys\n\nMade from the lists in `ui/keys.go` and `ui/replay.go`, which are also the handler, the footer and the `?` help:\n`go test ./ui -run KeysDoc -update`.\n\n")
 	b.WriteString("Keys that iftop has keep their iftop meaning. A local end is on this host's side of the NIC, a remote\nend on the other; ▼ comes in, ▲ goes out. While a filter is typed, keys are text: Enter takes it, Esc leaves it.\n")
-	for _, g := range helpGroups() {
+	for _, g := range helpGroups(allBindings) {
 		fmt.Fprintf(&b, "\n## %s\n\n| key | does | where |\n|---|---|---|\n", strings.ToUpper(g.Title[:1])+g.Title[1:])
 		for _, k := range g.Keys {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.ReplaceAll(k.Key, " ", "` `"), strings.ReplaceAll(k.Name, "|", `\|`), placeNames(k.Key, g.Title))
@@ -148,7 +148,7 @@ func keysDoc() string {
 }
 
 func placeNames(name, group string) string {
-	for _, b := range bindings {
+	for _, b := range allBindings {
 		if b.name != name || b.group != group {
 			continue
 		}

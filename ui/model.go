@@ -18,6 +18,7 @@ type effects struct {
 	mouse  func(on bool)
 	sync   func()                          // repaint everything
 	text   func(*incident.Incident) string // an incident as Markdown; nil: not possible
+	replay *Replay                         // nil: this is live
 }
 
 // model is the state of the screen. It belongs to the goroutine of the tview
@@ -44,7 +45,7 @@ type model struct {
 
 func newModel(hold time.Duration, do effects) *model {
 	m := &model{hold: hold, do: do, known: map[int]*incident.Incident{}}
-	m.v = render.View{LocalPorts: true, RemotePorts: true, Bars: true, Zoom: -1, Help: helpGroups()}
+	m.v = render.View{LocalPorts: true, RemotePorts: true, Bars: true, Zoom: -1, Help: helpGroups(bindings)}
 	return m
 }
 
@@ -52,6 +53,7 @@ func newModel(hold time.Duration, do effects) *model {
 // the person is looking at.
 func (m *model) frame(f *incident.Frame, now time.Time) {
 	m.now = now
+	m.rewound(f)
 	first := m.v.Frame == nil
 	m.v.Frame = f
 	if !m.v.Paused || m.v.Panes == nil {
@@ -115,7 +117,10 @@ func (m *model) refresh() {
 	if m.v.Panes != nil {
 		panes = len(m.v.Panes.Links)
 	}
-	m.v.Footer = footer(m.place(), panes, m.incidents())
+	m.v.Footer = footer(m.bindings(), m.place(), panes, m.incidents())
+	if r := m.do.replay; r != nil {
+		m.v.Replay = r.State()
+	}
 	m.v.Held = m.held()
 }
 
@@ -192,7 +197,7 @@ func (m *model) key(key tcell.Key, r rune, now time.Time) {
 	m.now = now
 	m.v.Message = ""
 	m.touched = true
-	if b := bindingFor(key, r, m.place()); b != nil {
+	if b := bindingIn(m.bindings(), key, r, m.place()); b != nil {
 		b.do(m)
 	} else {
 		m.say("press ? for help")

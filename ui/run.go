@@ -26,6 +26,14 @@ type Config struct {
 	Zone     *time.Location // of every wall time; nil = the Frames'
 	Freeze   func()         // freeze by hand
 	Markdown func(*incident.Incident) string
+	Replay   *Replay // nil = this is live
+}
+
+// Replay is what may be asked of a replay of files. State is one or two words for
+// the title.
+type Replay struct {
+	Pause, Step, Back, Forward, Speed func()
+	State                             func() string
 }
 
 const (
@@ -53,6 +61,7 @@ func Run(ctx context.Context, cfg Config, frames <-chan *incident.Frame) error {
 		sync:   screen.Sync,
 		text:   cfg.Markdown,
 	})
+	m.replays(cfg.Replay)
 	m.v.Zone, m.v.Scale = cfg.Zone, float64(cfg.Scale)
 	if err := m.setFilter(cfg.Filter); err != nil {
 		return fmt.Errorf("filter %q: %w", cfg.Filter, err)

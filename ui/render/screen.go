@@ -187,6 +187,8 @@ func rightTitle(w int, v *View) []span {
 		}
 	case v.Paused:
 		spans = append(spans, span{" PAUSED " + v.in(v.Panes.Wall).Format("15:04:05.0") + " ", Style{Fg: Marked, Bold: true, Reverse: true}, 0})
+	case v.Replay != "":
+		spans = append(spans, span{v.Replay, Style{Fg: Calm, Bold: true}, 0})
 	default:
 		spans = append(spans, span{"● LIVE", Style{Fg: Calm, Bold: true}, 0})
 	}

@@ -80,6 +80,7 @@ type View struct {
 	Message    string // answer to the last key
 	News       int    // number of an incident that was announced but not shown, 0 = none
 	Footer     []Hint
+	Replay     string // of files, and how: stands in place of LIVE; "" = live
 	Help       []HelpGroup
 	Zone       *time.Location // nil = the Frame's
 	NoTrailing bool           // text without clock and keys: for files
