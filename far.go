@@ -114,7 +114,7 @@ func (f *farSide) once(parent context.Context) (hello bool, err error) {
 	select {
 	case err = <-ended:
 		// What it complained about comes before what we say about it.
-		if errors.Is(err, io.EOF) || errors.Is(err, errFarNoHello) {
+		if errors.Is(err, io.EOF) || errors.Is(err, errFarMute) {
 			sleepUntil(ctx, complained, 200*time.Millisecond)
 		}
 	case <-ctx.Done():
@@ -124,10 +124,10 @@ func (f *farSide) once(parent context.Context) (hello bool, err error) {
 	p.end()
 	<-complained
 	switch {
+	case err == errFarMute:
+		err = fmt.Errorf("%w (%s)", err, p.cmd.ProcessState)
 	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("it has ended (%s)", p.cmd.ProcessState)
-	case errors.Is(err, errFarNoHello):
-		err = fmt.Errorf("%w (%s)", err, p.cmd.ProcessState)
 	}
 	select {
 	case f.events <- farEvent{run: run, at: capture.Now(), over: true}:
