@@ -23,7 +23,9 @@ type farSide struct {
 	events  chan farEvent
 	asks    chan far.Question // newest questions; one that nobody takes is dropped
 	runs    uint64
-	trouble atomic.Pointer[string] // why it does not run now, nil = it does
+
+	complaints map[string]bool        // said since the last hello; of the reader of its standard error, of which there is one at a time
+	trouble    atomic.Pointer[string] // why it does not run now, nil = it does
 
 	farWatch
 }
@@ -37,7 +39,7 @@ type farEvent struct {
 }
 
 func newFarSide(o farOptions, say func(string)) *farSide {
-	f := &farSide{options: o, say: say, events: make(chan farEvent, 1024), asks: make(chan far.Question, 16)}
+	f := &farSide{options: o, say: say, events: make(chan farEvent, 1024), asks: make(chan far.Question, 16), complaints: map[string]bool{}}
 	f.farWatch.init()
 	starting := "it has not answered yet"
 	f.trouble.Store(&starting)
@@ -59,6 +61,7 @@ func (f *farSide) run(ctx context.Context) {
 		f.trouble.Store(&why)
 		if hello {
 			said = ""
+			clear(f.complaints)
 		}
 		if why != said {
 			said = why
@@ -104,14 +107,14 @@ func (f *farSide) once(parent context.Context) (hello bool, err error) {
 	complained := make(chan struct{})
 	go func() {
 		defer close(complained)
-		complain(p.stderr, func(line string) { f.say(f.options.name + ": " + line) })
+		complain(p.stderr, f.complaint)
 	}()
 	go f.ask(ctx, p.stdin)
 
 	select {
 	case err = <-ended:
 		// What it complained about comes before what we say about it.
-		if errors.Is(err, io.EOF) || errors.Is(err, errFarNoHello) {
+		if errors.Is(err, io.EOF) || errors.Is(err, errFarMute) {
 			sleepUntil(ctx, complained, 200*time.Millisecond)
 		}
 	case <-ctx.Done():
@@ -120,7 +123,10 @@ func (f *farSide) once(parent context.Context) (hello bool, err error) {
 	stop(err)
 	p.end()
 	<-complained
-	if errors.Is(err, io.EOF) {
+	switch {
+	case err == errFarMute:
+		err = fmt.Errorf("%w (%s)", err, p.cmd.ProcessState)
+	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("it has ended (%s)", p.cmd.ProcessState)
 	}
 	select {
@@ -128,6 +134,19 @@ func (f *farSide) once(parent context.Context) (hello bool, err error) {
 	case <-parent.Done():
 	}
 	return spoke.Load(), err
+}
+
+// complaint says a line of its standard error, the same one once until it has
+// said hello again.
+func (f *farSide) complaint(line string) {
+	if f.complaints[line] {
+		return
+	}
+	if len(f.complaints) >= 8*farComplaints {
+		clear(f.complaints)
+	}
+	f.complaints[line] = true
+	f.say(f.options.name + ": " + line)
 }
 
 // sleepUntil waits for done, d, or ctx.

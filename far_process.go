@@ -39,6 +39,7 @@ var (
 	errFarLong    = fmt.Errorf("it sent a line of more than %d bytes", far.MaxLine)
 	errFarGarbage = errors.New("it sends what is no line of spiketop tap")
 	errFarNoHello = errors.New("it did not say hello")
+	errFarMute    = errors.New("it ended without saying hello")
 )
 
 // farProcess is one run of the far side.
@@ -153,7 +154,7 @@ func readFar(ctx context.Context, r io.Reader, heard func(far.Line)) error {
 		case errors.Is(err, bufio.ErrBufferFull):
 			return errFarLong
 		case errors.Is(err, io.EOF) && !hello:
-			return errFarNoHello
+			return errFarMute
 		case err != nil:
 			return err
 		}
