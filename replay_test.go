@@ -160,7 +160,7 @@ func TestReplayDamaged(t *testing.T) {
 	}{
 		{"cut off", whole[:len(whole)-7], 0, "the file is cut off"},
 		{"cut in its header", whole[:10], 1, "header"},
-		{"empty", nil, 1, "the file is empty"},
+		{"empty", nil, 1, "it is empty"},
 		{"no packets", whole[:24], 1, "has no packets"},
 		{"no capture", []byte("this is a letter to you"), 1, ""},
 		{"absurd length", append(slices.Clone(whole[:24]), bytes.Repeat([]byte{0xff}, 64)...), 1, ""},

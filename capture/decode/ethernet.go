@@ -107,6 +107,8 @@ func (f *frame) macRow(ethertype uint16) {
 	var h [12]byte
 	if !f.bare {
 		copy(h[:], f.data)
+	} else {
+		copy(h[6:], cookedSender(f.link, f.data))
 	}
 	local, remote := h[6:12], h[0:6]
 	if f.m.Dir != flow.Tx {

@@ -31,7 +31,8 @@ type frame struct {
 	l3, l4  int  // where layer 3 and the upper-layer header start; l4 0 = not reached
 	jumbo   bool // has the kernel's 8-byte jumbo option header, see wire.go
 	hasEcho bool
-	bare    bool // has no Ethernet header
+	bare    bool   // has no Ethernet header, but that of link
+	link    uint16 // LINKTYPE_ value, valid if bare
 	fault   fault
 }
 

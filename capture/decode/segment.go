@@ -9,7 +9,7 @@ import "encoding/binary"
 func SegmentType(link uint16, data []byte) uint8 {
 	ethertype, at := uint16(0), 0
 	switch link {
-	case linkEN10:
+	case linkEthernet:
 		ethertype, at = etherType(data, 12)
 	case linkSLL:
 		ethertype, at = etherType(data, 14)
@@ -19,7 +19,7 @@ func SegmentType(link uint16, data []byte) uint8 {
 		}
 	case linkNull, linkLoop:
 		if len(data) > familyLen {
-			ethertype, at = family(data), familyLen
+			ethertype, at = ofFamily(binary.BigEndian.Uint32(data)), familyLen
 		}
 	default:
 		if len(data) > 0 && data[0]>>4 == 6 {

@@ -10,14 +10,14 @@ func TestSegmentType(t *testing.T) {
 		data []byte
 		want uint8
 	}{
-		{"TCP over IPv4", linkEN10, eth(typeIPv4, ip4(6, tcp(40000, 9422, 0, nil))), gsoTCPv4},
-		{"UDP over IPv4", linkEN10, eth(typeIPv4, ip4(17, udp(40000, 443, nil))), gsoUDP},
-		{"VXLAN", linkEN10, eth(typeIPv4, ip4(17, udp(40000, 4789, zeros(8)))), gsoTCPv4},
-		{"tagged", linkEN10, eth(typeDot1Q, tag(5, typeIPv4), ip4(17, udp(40000, 443, nil))), gsoUDP},
+		{"TCP over IPv4", linkEthernet, eth(typeIPv4, ip4(6, tcp(40000, 9422, 0, nil))), gsoTCPv4},
+		{"UDP over IPv4", linkEthernet, eth(typeIPv4, ip4(17, udp(40000, 443, nil))), gsoUDP},
+		{"VXLAN", linkEthernet, eth(typeIPv4, ip4(17, udp(40000, 4789, zeros(8)))), gsoTCPv4},
+		{"tagged", linkEthernet, eth(typeDot1Q, tag(5, typeIPv4), ip4(17, udp(40000, 443, nil))), gsoUDP},
 		{"IPv6", linkRaw, append([]byte{0x60, 0, 0, 0, 0, 20, 6, 64}, zeros(52)...), gsoTCPv6},
 		{"UDP over IPv6", linkIPv6, append([]byte{0x60, 0, 0, 0, 0, 20, 17, 64}, zeros(52)...), gsoUDP},
 		{"raw IPv4", linkRaw, ip4(17, udp(40000, 443, nil)), gsoUDP},
-		{"cut off", linkEN10, eth(typeIPv4), gsoTCPv4},
+		{"cut off", linkEthernet, eth(typeIPv4), gsoTCPv4},
 		{"nothing", linkSLL2, nil, gsoTCPv4},
 	} {
 		if got := SegmentType(tc.link, tc.data); got != tc.want {

@@ -3,74 +3,121 @@ package pcapfile
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
-	"math"
 )
 
-// Magic numbers as a little-endian file has them.
+// Magic numbers as their first byte-order reads them.
 const (
 	magicMicro    = 0xa1b2c3d4
 	magicNano     = 0xa1b23c4d
-	magicModified = 0xa1b2cd34 // Alexey Kuznetzov's, record headers of 24 bytes
+	magicModified = 0xa1b2cd34 // Kuznetzov's libpcap of the 1990s
 )
 
-// pcapState is what the header of a pcap file says.
-type pcapState struct {
-	unit   int64 // ns
-	header int   // bytes of a record's header
+const (
+	pcapHeaderLen = 24
+	recordLen     = 16
+	modifiedLen   = 24
+
+	// linkMask cuts FCS length and reserved bits off the link type field.
+	linkMask = 0x03ff_ffff
+
+	packetOutgoing = 4 // PACKET_OUTGOING, linux/if_packet.h
+)
+
+// pcapFormat is which pcap it is.
+type pcapFormat struct {
+	record   int   // length of a record header
+	perUnit  int64 // nanoseconds of the fraction's unit
+	modified bool
+	swapped  bool // lengths are always swapped (versions up to 2.2)
+	maybe    bool // lengths may be swapped (version 2.3)
+	link     LinkType
 }
 
-func (r *Reader) startPcap(magic []byte) error {
-	r.order = binary.LittleEndian
-	m := r.order.Uint32(magic)
-	switch binary.BigEndian.Uint32(magic) {
-	case magicMicro, magicNano, magicModified:
-		r.order = binary.BigEndian
-		m = r.order.Uint32(magic)
+// openPcap reads the file header.
+func (r *Reader) openPcap(head []byte) error {
+	f := pcapFormat{record: recordLen, perUnit: 1000}
+	magic := binary.LittleEndian.Uint32(head)
+	if head[0] == 0xa1 {
+		magic, r.order.big = binary.BigEndian.Uint32(head), true
 	}
-	switch m {
+	switch magic {
 	case magicMicro:
-		r.pcap = pcapState{1000, 16}
 	case magicNano:
-		r.pcap = pcapState{1, 16}
+		f.perUnit = 1
 	case magicModified:
-		r.pcap = pcapState{1000, 24}
+		f.record, f.modified = modifiedLen, true
 	default:
-		return fmt.Errorf("not a capture file: it begins with %q; pcap, pcapng and gzip of them are read", magic)
+		return unknownMagic(head)
 	}
-	h, err := r.peek(24)
+	h, err := r.whole(pcapHeaderLen, "the file header")
 	if err != nil {
-		return fmt.Errorf("pcap header: %w", ErrTruncated)
+		return err
 	}
-	if major, minor := r.order.Uint16(h[4:]), r.order.Uint16(h[6:]); major != 2 {
-		return fmt.Errorf("pcap version %d.%d: only 2.x is read", major, minor)
+	major, minor := r.order.u16(h[4:]), r.order.u16(h[6:])
+	if major != 2 {
+		return badFormat("pcap version %d.%d: only version 2 can be read", major, minor)
 	}
-	r.interfaces = []Interface{{SnapLen: r.order.Uint32(h[16:]), Link: LinkType(r.order.Uint32(h[20:]))}}
-	r.skip(24)
-	r.next = r.nextPcap
+	f.swapped, f.maybe = minor < 3, minor == 3
+	f.link = LinkType(r.order.u32(h[20:]) & linkMask)
+	r.pcap = f
+	r.ifaces = []Interface{{Link: f.link, SnapLen: r.order.u32(h[16:]), TSResol: 6}}
+	if f.perUnit == 1 {
+		r.ifaces[0].TSResol = 9
+	}
+	r.take(pcapHeaderLen)
 	return nil
 }
 
-func (r *Reader) nextPcap(p *Packet) error {
-	h, err := r.peek(r.pcap.header)
-	if err == io.EOF {
+// foreignMagics are formats that people mistake for pcap.
+var foreignMagics = []struct{ magic, name string }{
+	{"snoop\x00\x00\x00", "a Solaris snoop file"},
+	{"\x28\xb5\x2f\xfd", "compressed with zstd"},
+	{"\x04\x22\x4d\x18", "compressed with lz4"},
+	{"BZh", "compressed with bzip2"},
+	{"\xfd7zX", "compressed with xz"},
+	{"PK\x03\x04", "a zip archive"},
+	{"\x7fELF", "a program"},
+	{"\x1f\x8b", "gzip within gzip"},
+}
+
+func unknownMagic(head []byte) error {
+	const read = "pcap, pcapng and gzip of these can be read"
+	for _, m := range foreignMagics {
+		if n := min(len(m.magic), len(head)); string(head[:n]) == m.magic[:n] {
+			return badFormat("this is %s, not a capture file: %s", m.name, read)
+		}
+	}
+	return badFormat("not a capture file (it begins with %q): %s", head, read)
+}
+
+// nextRecord reads one record of a pcap file.
+func (r *Reader) nextRecord(p *Packet) error {
+	f := &r.pcap
+	h, err := r.peek(f.record, "a record header")
+	if err != nil {
 		return err
 	}
+	caplen, n := r.order.u32(h[8:]), r.order.u32(h[12:])
+	if f.swapped || f.maybe && caplen > n {
+		caplen, n = n, caplen
+	}
+	if int64(caplen) > int64(r.opt.MaxPacket) {
+		return fmt.Errorf("%w: a packet that claims %d captured bytes (at most %d are taken)", errRecord, caplen, r.opt.MaxPacket)
+	}
+	rec, err := r.whole(f.record+int(caplen), "a packet")
 	if err != nil {
-		return fmt.Errorf("record header: %w", err)
+		return err
 	}
-	captured := r.order.Uint32(h[8:])
-	if int64(captured) > int64(r.opt.MaxPacket) {
-		return fmt.Errorf("a packet of %d captured bytes: over %d", captured, r.opt.MaxPacket)
+	p.At = int64(r.order.u32(rec))*nsPerSec + int64(r.order.u32(rec[4:]))*f.perUnit
+	p.NoTime, p.Interface, p.Link, p.Dir = false, 0, f.link, DirUnknown
+	if f.modified {
+		p.Dir = DirIn
+		if rec[22] == packetOutgoing {
+			p.Dir = DirOut
+		}
 	}
-	sec, frac, length := r.order.Uint32(h), r.order.Uint32(h[4:]), r.order.Uint32(h[12:])
-	all := r.pcap.header + int(captured)
-	b, err := r.peek(all)
-	if err != nil {
-		return fmt.Errorf("a packet of %d captured bytes, %d are left: %w", captured, max(0, len(b)-r.pcap.header), err)
-	}
-	*p = Packet{At: int64(sec)*1e9 + int64(frac)*r.pcap.unit, Link: r.interfaces[0].Link, Offset: r.offset,
-		Len: int(min(length, math.MaxInt32)), Data: b[r.pcap.header:all:all], Comments: p.Comments[:0]}
-	r.used = all
+	p.Len, p.Data = int(n), rec[f.record:]
+	p.Drops, p.SegSize, p.Comments, p.Offset = 0, 0, nil, r.offset()
+	r.take(len(rec))
 	return nil
 }
