@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// demoCapture is a run of the lab: an incast of storage traffic on one member of a
+// demoCapture is a run of the lab: a burst of storage traffic on one member of a
 // bond, with the pings beside it. testdata/demo says how it is made.
 //
 //go:embed testdata/demo/demo.pcapng.gz
