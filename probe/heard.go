@@ -390,6 +390,11 @@ func (h *Heard) judge(l *heardLane, f *heardFlight) (final bool) {
 		h.finish(l, f, m)
 		return true
 	}
+	if l.gap > 0 {
+		// A sender that is late with its next echo is stopped, and so may be whoever
+		// would take the answer: until it goes on, waiting proves nothing.
+		upTo = min(upTo, l.last.Add(l.gap*3/2))
+	}
 	if a := upTo.Sub(f.sent); a > h.cfg.Interval && a > f.age {
 		f.age = a
 		h.report(l, f, Sample{Age: a})
