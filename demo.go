@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// demoCapture is a run of the lab: an incast of storage traffic on one member of a
+// demoCapture is a run of the lab: a burst of storage traffic on one member of a
 // bond, with the pings beside it. testdata/demo says how it is made.
 //
 //go:embed testdata/demo/demo.pcapng.gz
@@ -31,8 +31,11 @@ root, no network and no files. Enter shows the incident, ? the keys.`
 func demoCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	raw := &rawReplay{}
 	raw.defaults()
-	cmd := &cobra.Command{Use: "demo", Short: "A recorded incident, without root, network or files", Long: demoLong, Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+	cmd := &cobra.Command{Use: "demo", Short: "A recorded incident, without root, network or files", Long: demoLong, Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("spiketop replay FILE ... plays files", "read arguments: %q: the demo needs none", args[0])
+			}
 			o, err := raw.demo()
 			if err != nil {
 				return err

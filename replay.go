@@ -159,7 +159,7 @@ func replaySpeed(s string, headless bool) (float64, error) {
 func runReplay(ctx context.Context, o *replayOptions, stdout, stderr io.Writer) error {
 	if !o.headless {
 		if err := checkTerminal(); err != nil {
-			return err
+			return &failure{err, "with --headless it needs none", exitFailed}
 		}
 	}
 	tuneRuntime(memoryBudget)

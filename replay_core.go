@@ -66,7 +66,7 @@ func newReplay(o *replayOptions, c *offline.Capture, out *replayOut) *replay {
 	interval := replayInterval(c)
 	r.heard = probe.NewHeard(probe.HeardConfig{Interval: interval, Most: replayPings, First: first, Only: only})
 	r.world = &flow.World{Generation: 1, Host: o.host, Rules: o.rules, Offset: r.offset}
-	r.world.Own = ownAddresses(first, nil)
+	r.world.Own = ownAddresses(first, singles(o.local))
 	r.addLinks()
 	r.world.Index()
 	r.mon = incident.NewMonitor(incident.Config{Version: version(), Engine: replayEngine, Interval: interval, Spike: o.spike, Zone: o.zone}, r.start, r.world)
@@ -103,6 +103,16 @@ func replayInterval(c *offline.Capture) time.Duration {
 		}
 	}
 	return 100 * time.Millisecond
+}
+
+// singles are the addresses that --local names one by one: this host's own.
+func singles(local []netip.Prefix) (own []netip.Addr) {
+	for _, p := range local {
+		if p.IsSingleIP() {
+			own = append(own, p.Addr())
+		}
+	}
+	return own
 }
 
 func ownAddresses(series []probe.SeriesKey, more []netip.Addr) []netip.Addr {

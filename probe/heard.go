@@ -46,6 +46,7 @@ const (
 	heardFlights    = 4096             // echoes of a series without a final state
 	heardIdle       = 30 * time.Second // a series silent for longer makes room
 	heardSkew       = 2 * time.Millisecond
+	heardUnseen     = 32 // echoes in a row that may be missing by their numbers
 )
 
 // Heard says what became of echoes that it only saw pass: those of a capture
@@ -56,6 +57,10 @@ const (
 // A ping is known by its addresses and its ICMP id. A new id between addresses
 // where an older one has fallen silent is the same ping; one beside it is another
 // one of the same host, as by the other member of a bond.
+//
+// A request whose number is missing between two others, in a series that keeps its
+// beat, was sent and did not leave (or its packet was not captured): it counts from
+// the time when it was due.
 //
 // It belongs to one goroutine, starts none and reads no clock. In every round:
 // Echo in the order of their stamps, Lost, Drained, then Tick. Memory is bounded
@@ -81,7 +86,8 @@ type heardLane struct {
 	key     SeriesKey
 	flights []heardFlight // oldest first
 	n       int64
-	seq     uint16
+	id      uint16        // of the newest request
+	seq     uint16        // of the newest request
 	last    flow.Time     // newest request
 	gap     time.Duration // between two requests, smoothed
 	skew    time.Duration // smallest time from a payload's stamp to the NIC so far
@@ -100,6 +106,7 @@ type heardFlight struct {
 	queue  time.Duration
 	member flow.LinkID
 	age    time.Duration
+	unseen bool // its request is not in the file: its number is missing
 }
 
 // NewHeard returns a Heard that has seen nothing.
@@ -242,6 +249,7 @@ func (h *Heard) request(l *heardLane, e *flow.Echo) {
 		h.finish(l, &l.flights[0], Sample{State: Uncertain})
 		l.flights = l.flights[1:]
 	}
+	h.missing(l, e)
 	if l.n > 0 {
 		if d := e.At.Sub(l.last); l.gap == 0 {
 			l.gap = d
@@ -250,7 +258,7 @@ func (h *Heard) request(l *heardLane, e *flow.Echo) {
 		}
 	}
 	l.n++
-	l.seq, l.last = e.Seq, max(l.last, e.At)
+	l.seq, l.id, l.last = e.Seq, e.ID, max(l.last, e.At)
 	f := heardFlight{n: l.n, id: e.ID, seq: e.Seq, sent: e.At, out: e.At, queue: None, member: e.Link}
 	if at, ok := l.stamp(e, h.cfg.LossAfter); ok {
 		f.queue = max(e.At.Sub(at), 0)
@@ -259,6 +267,27 @@ func (h *Heard) request(l *heardLane, e *flow.Echo) {
 	l.stats.Sent, l.stats.Member = l.n, e.Link
 	l.flights = append(l.flights, f)
 	h.report(l, &l.flights[len(l.flights)-1], Sample{})
+}
+
+// missing adds the echoes whose numbers are left out before e.
+func (h *Heard) missing(l *heardLane, e *flow.Echo) {
+	n := int(e.Seq - l.seq)
+	if l.n < heardAfter || e.ID != l.id || n < 2 || n > heardUnseen || len(l.flights)+n > heardFlights {
+		return
+	}
+	d := e.At.Sub(l.last)
+	if beat := l.gap * time.Duration(n); d < beat*3/4 || d > beat*5/4 {
+		return
+	}
+	from := l.last
+	for i := 1; i < n; i++ {
+		sent := from.Add(d * time.Duration(i) / time.Duration(n))
+		l.n++
+		l.stats.Sent = l.n
+		l.flights = append(l.flights, heardFlight{n: l.n, id: e.ID, seq: l.seq + uint16(i), sent: sent, out: sent, queue: None, unseen: true})
+		h.report(l, &l.flights[len(l.flights)-1], Sample{})
+	}
+	l.last, l.seq = from.Add(d*time.Duration(n-1)/time.Duration(n)), e.Seq-1
 }
 
 // stamp is the time that pro-bing wrote into the payload, if it did and its clock
@@ -287,6 +316,9 @@ func (h *Heard) reply(l *heardLane, e *flow.Echo) {
 		}
 		m := Sample{State: Answered, Source: ByKernel, Own: None, Wakeup: None, Queue: f.queue, Wire: max(e.At.Sub(f.out), 0), ReplyMember: e.Link}
 		m.RTT = m.Wire + max(f.queue, 0)
+		if f.unseen {
+			m = h.unseen(l, e)
+		}
 		if m.RTT > h.cfg.LossAfter {
 			l.stats.Late++
 			m = Sample{State: Lost, ReplyMember: e.Link}
@@ -298,6 +330,19 @@ func (h *Heard) reply(l *heardLane, e *flow.Echo) {
 	if d := l.seq - e.Seq; l.n > 0 && e.ID == l.key.ID && d < 1<<15 {
 		l.stats.Twice++ // or after it was lost
 	}
+}
+
+// unseen measures an answer whose request is not in the file by the stamp that it
+// brings back.
+func (h *Heard) unseen(l *heardLane, e *flow.Echo) Sample {
+	if e.PayloadN < 24 || l.stamps == 0 || l.skew > heardSkew {
+		return Sample{State: Uncertain, ReplyMember: e.Link}
+	}
+	d := e.At.Sub(stamp(e))
+	if d < 0 || d > h.cfg.LossAfter {
+		return Sample{State: Uncertain, ReplyMember: e.Link}
+	}
+	return Sample{State: Answered, Source: ByKernel, RTT: d, Queue: None, Wire: None, Wakeup: None, Own: None, ReplyMember: e.Link}
 }
 
 // Lost says that packets between from and to are missing in the file.
@@ -344,6 +389,11 @@ func (h *Heard) judge(l *heardLane, f *heardFlight) (final bool) {
 		}
 		h.finish(l, f, m)
 		return true
+	}
+	if l.gap > 0 {
+		// A sender that is late with its next echo is stopped, and so may be whoever
+		// would take the answer: until it goes on, waiting proves nothing.
+		upTo = min(upTo, l.last.Add(l.gap*3/2))
 	}
 	if a := upTo.Sub(f.sent); a > h.cfg.Interval && a > f.age {
 		f.age = a

@@ -157,3 +157,34 @@ func TestHeardBounds(t *testing.T) {
 		t.Errorf("%d echoes", n)
 	}
 }
+
+// TestHeardMissing: numbers that are left out in a steady series were sent and did
+// not leave; an answer without its request is measured by what it brings back.
+func TestHeardMissing(t *testing.T) {
+	h := NewHeard(heardFirst(7))
+	for _, seq := range []uint16{0, 1, 2, 3, 6, 7} {
+		at := time.Second + time.Duration(seq)*100*ms
+		h.Echo(heardEcho(at, 1, false, 7, seq, 0))
+		h.Echo(heardEcho(at+5*ms, 1, true, 7, seq, 5*ms))
+	}
+	h.Echo(heardEcho(1509*ms, 1, true, 7, 5, 9*ms)) // sent at 1500 ms
+	h.Drained(flow.Time(4 * time.Second))
+	lost, answered := 0, 0
+	for _, m := range h.Tick(flow.Time(4 * time.Second)) {
+		switch m.State {
+		case Lost:
+			lost++
+			if m.Seq != 4 || m.N != 5 || m.Sent != flow.Time(1400*ms) || m.Member != 0 {
+				t.Errorf("%+v", m)
+			}
+		case Answered:
+			answered++
+			if m.Seq == 5 && m.RTT != 9*ms {
+				t.Errorf("%+v", m)
+			}
+		}
+	}
+	if lost != 1 || answered != 7 {
+		t.Errorf("%d lost, %d answered", lost, answered)
+	}
+}

@@ -148,7 +148,11 @@ func (f *file) open(ahead bool) (*pcapfile.Reader, error) {
 	case f.memory != nil:
 		return pcapfile.NewReader(newMemory(f.memory), f.path, pcapfile.Options{})
 	case f.stream != nil:
-		return pcapfile.NewReader(f.stream.reader(ahead), f.path, pcapfile.Options{})
+		name := f.path
+		if name == "-" {
+			name = "standard input"
+		}
+		return pcapfile.NewReader(f.stream.reader(ahead), name, pcapfile.Options{})
 	}
 	return pcapfile.Open(f.path, pcapfile.Options{})
 }

@@ -1,8 +1,8 @@
 // Command demo makes the capture that "spiketop demo" plays from what a run of the
 // lab left behind:
 //
-//	SPIKETOP_LAB_KEEP=DIR make lab
-//	go run ./testdata/demo -o demo.pcapng.gz DIR/.../NN-storage-burst-eth0
+//	make lab SCENARIO=storage-burst KEEP=dir
+//	go run ./testdata/demo -o testdata/demo/demo.pcapng.gz dir/.../NN-storage-burst-eth0
 //
 // It takes the two members and the pings on the vif, says by the addresses of the
 // run who is on this host's side, and keeps of each packet what its headers need.
@@ -105,7 +105,7 @@ func write(out, dir string, speed uint64) (err error) {
 	if err != nil {
 		return err
 	}
-	w := pcapfile.NewWriter(z, pcapfile.Section{Application: "spiketop testdata/demo", Comment: "an incast of storage traffic on eth0, recorded in spiketop's lab"})
+	w := pcapfile.NewWriter(z, pcapfile.Section{Application: "spiketop testdata/demo", Comment: "a burst of storage traffic on eth0, recorded in spiketop's lab"})
 	for _, s := range sources {
 		if _, err := w.AddInterface(pcapfile.Interface{Name: s.name, Description: s.about, Link: pcapfile.EN10, SnapLen: snaplen, Speed: s.speed}); err != nil {
 			return err
