@@ -17,7 +17,13 @@ import (
 // wrote beside it, gives the same incident; and the packets that an incident keeps
 // add up to its own figures, super-frames included.
 func TestLiveAndReplay(t *testing.T) {
-	l := newBurstLab(t, netlab.Options{})
+	for name, offloads := range map[string]bool{"packets": false, "super-frames": true} {
+		t.Run(name, func(t *testing.T) { liveAndReplay(t, offloads) })
+	}
+}
+
+func liveAndReplay(t *testing.T, offloads bool) {
+	l := newBurstLab(t, netlab.Options{Offloads: offloads})
 	eth0, eth1 := netlab.StartTcpdump(t, l.NC1, "eth0"), netlab.StartTcpdump(t, l.NC1, "eth1")
 	h := startHeadless(t, l.NC1, append(labFlags, "--spike", "60ms")...)
 	time.Sleep(8 * time.Second) // warm-up is 2 s, a baseline wants more
@@ -37,7 +43,9 @@ func TestLiveAndReplay(t *testing.T) {
 		t.Fatalf("status %d, said %q", status, stderr)
 	}
 	sameIncident(t, live, theIncident(t, dir))
-	keptAddsUp(t, live, filepath.Join(e.Dir, "packets.pcapng"))
+	if supers := keptAddsUp(t, live, filepath.Join(e.Dir, "packets.pcapng")); offloads != (supers > 0) {
+		t.Errorf("%d super-frames", supers)
+	}
 }
 
 // sameIncident holds a replay against the live run. tcpdump does not write the
@@ -62,8 +70,9 @@ func sameIncident(t *testing.T, live, again *incident.Incident) {
 	}
 }
 
-// keptAddsUp counts the packets that an incident kept as a replay does.
-func keptAddsUp(t *testing.T, in *incident.Incident, file string) {
+// keptAddsUp counts the packets that an incident kept as a replay does, and returns
+// how many were super-frames.
+func keptAddsUp(t *testing.T, in *incident.Incident, file string) (supers int) {
 	t.Helper()
 	c, err := offline.Open(t.Context(), offline.Config{Paths: []string{file}})
 	if err != nil {
@@ -77,7 +86,6 @@ func keptAddsUp(t *testing.T, in *incident.Incident, file string) {
 	defer p.Close()
 	var pk offline.Packet
 	begin := flow.Time(in.Window.From.UnixNano())
-	supers := 0
 	for {
 		if err := p.Next(&pk); err == io.EOF {
 			break
@@ -98,7 +106,7 @@ func keptAddsUp(t *testing.T, in *incident.Incident, file string) {
 	for i, f := range feeders {
 		checkTotals(t, in, c.Links[i].Name, f.Close(flow.Time(in.Window.To.UnixNano())))
 	}
-	t.Logf("%d super-frames", supers)
+	return supers
 }
 
 func checkTotals(t *testing.T, in *incident.Incident, name string, b *flow.Batch) {
