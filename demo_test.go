@@ -11,10 +11,10 @@ import (
 )
 
 // demoPicture is what the demo's incident looks like; the documents show it.
-const demoPicture = "docs/demo.txt"
+const demoPicture = "docs/demo"
 
 // TestDemo: the demo is the seed's incident: a late echo by eth0, while storage
-// traffic toward one port filled it. SPIKETOP_UPDATE writes the picture anew.
+// traffic toward one port filled it. SPIKETOP_UPDATE writes its pictures anew.
 func TestDemo(t *testing.T) {
 	if len(demoCapture) > 2<<20 {
 		t.Errorf("the demo has %d bytes", len(demoCapture))
@@ -36,20 +36,27 @@ func TestDemo(t *testing.T) {
 	if top.Remote != "10.1.16.71:30024" || top.Local != "10.1.16.165:9422" || top.Bytes < 1_400_000 || top.Bytes > 2_000_000 {
 		t.Errorf("culprit %+v", top)
 	}
-	screen, err := os.ReadFile(filepath.Join(dir, in.ID, "screen.txt"))
+	samePicture(t, filepath.Join(dir, in.ID, "screen.txt"), demoPicture+".txt")
+	samePicture(t, filepath.Join(dir, in.ID, "screen.svg"), demoPicture+".svg")
+}
+
+// samePicture compares a picture of the demo with the one in the documents.
+func samePicture(t *testing.T, made, kept string) {
+	t.Helper()
+	got, err := os.ReadFile(made)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if os.Getenv("SPIKETOP_UPDATE") != "" {
-		if err := os.WriteFile(demoPicture, screen, 0o644); err != nil {
+		if err := os.WriteFile(kept, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(demoPicture)
+	want, err := os.ReadFile(kept)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(screen), "\n")); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", demoPicture, diff)
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
+		t.Errorf("%s: SPIKETOP_UPDATE=1 go test -run TestDemo . makes it anew (-want +got):\n%s", kept, diff)
 	}
 }

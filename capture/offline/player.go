@@ -1,11 +1,9 @@
 package offline
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"spiketop/capture/decode"
 	"spiketop/capture/pcapfile"
@@ -198,109 +196,4 @@ func (p *Player) fill(out *Packet, in *input, link int) {
 		dir = l.side.of(&e)
 	}
 	*out = Packet{At: in.at, Link: link, LinkType: uint16(cur.Link), Dir: dir, Len: wireLen(cur), Data: cur.Data, Drops: cur.Drops, SegSize: cur.SegSize}
-}
-
-// findPings looks for echoes that leave.
-func (c *Capture) findPings() {
-	p := c.play(true)
-	defer p.Close()
-	type key struct {
-		src, dst [16]byte
-		id       uint16
-	}
-	byKey := map[key]*Ping{}
-	dec := decode.New(decode.Config{})
-	var pk Packet
-	var rec flow.Record
-	var echo flow.Echo
-	for n := 0; ; n++ {
-		if n == pingPackets {
-			break
-		}
-		if err := p.Next(&pk); err != nil {
-			c.AllPings = !c.Streams()
-			break
-		}
-		m := decode.Meta{Dir: pk.Dir, Len: pk.Len}
-		if !dec.DecodeLink(pk.LinkType, pk.Data, &m, &rec, &echo) || echo.Reply || echo.Tunnel {
-			continue
-		}
-		k := key{echo.Src, echo.Dst, echo.ID}
-		l := &c.Links[pk.Link]
-		if !l.VIF && pk.Dir != flow.Tx {
-			continue
-		}
-		g := byKey[k]
-		if g == nil {
-			if len(byKey) >= maxEnds {
-				continue
-			}
-			g = &Ping{Family: echo.Family, Src: echo.Src, Dst: echo.Dst, ID: echo.ID, first: pk.At}
-			byKey[k] = g
-		}
-		if l.VIF {
-			g.VIF = true
-			continue
-		}
-		g.Requests++
-		g.last = pk.At
-	}
-	for _, g := range byKey {
-		c.Pings = append(c.Pings, *g)
-	}
-	slices.SortFunc(c.Pings, func(a, b Ping) int {
-		return cmp.Or(-cmp.Compare(a.Requests, b.Requests), cmp.Compare(a.first, b.first), bytes16(a.Src, b.Src), bytes16(a.Dst, b.Dst), cmp.Compare(a.ID, b.ID))
-	})
-}
-
-// A clock makes a file's times go on.
-type clock struct {
-	last  int64 // as handed out
-	shift int64 // added to the file's times
-	odd   bool  // the packet that comes has no time of its own
-}
-
-// How far times may go back among neighbours, and forward without being doubted.
-const (
-	mostBack  = int64(2 * time.Second)
-	mostAhead = int64(time.Hour)
-	// times from 1970 to 2200: durations can be added to them
-	lastTime = int64(7_258_118_400_000_000_000)
-)
-
-func sane(at int64) bool { return at > 0 && at < lastTime }
-
-// fits reports whether at can follow.
-func (c *clock) fits(at int64) bool {
-	if !sane(at) {
-		return false
-	}
-	at += c.shift
-	return at >= c.last-mostBack && at <= c.last+mostAhead
-}
-
-// judge decides about a time that does not fit by the one that follows, and
-// returns what is to be said.
-func (c *clock) judge(at, next int64, ok bool) string {
-	if !sane(at) || ok && c.fits(next) || c.last > 0 && !ok && at+c.shift > c.last+24*mostAhead {
-		c.odd = true
-		return "a packet whose time makes no sense counts with the one before it; further ones are not said"
-	}
-	if at+c.shift > c.last && at+c.shift < lastTime {
-		return "" // a pause
-	}
-	back := c.last - (at + c.shift)
-	c.shift += back
-	return fmt.Sprintf("the clock goes back by %v: counted on without that", time.Duration(back).Round(time.Millisecond))
-}
-
-// take returns the time of a packet that fits, or was judged.
-func (c *clock) take(at int64) int64 {
-	if c.odd {
-		c.odd = false
-		return c.last
-	}
-	at += c.shift
-	c.last = max(c.last, at)
-	return at
 }
