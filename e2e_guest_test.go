@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,12 +73,14 @@ func TestBond(t *testing.T) {
 	}
 	var changes, members []string
 	pinged := false
+	summaries := ""
 	for _, l := range lines {
 		switch l.Event {
 		case "link":
 			changes = append(changes, l.Name+" "+l.Change)
 		case "summary":
 			members = members[:0]
+			summaries += fmt.Sprintf("after %v: %+v %+v\n", changes, l.Links, l.Pings)
 			for _, p := range l.Pings {
 				members = append(members, p.Target+" via "+p.Member)
 				pinged = pinged || len(changes) > 0 && p.Member == "eth1" && p.P50 != nil && l.Links[0].State == "down"
@@ -91,6 +94,6 @@ func TestBond(t *testing.T) {
 		t.Errorf("pings of the last summary: %v, want %v", members, want)
 	}
 	if !pinged {
-		t.Errorf("no summary says that the ping went by eth1 while eth0 was down")
+		t.Errorf("no summary says that the ping went by eth1 while eth0 was down:\n%s", summaries)
 	}
 }

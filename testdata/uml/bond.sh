@@ -20,10 +20,10 @@ ip -n peer addr add 10.1.16.1/24 dev bond0
 ip route add default via 10.1.16.1
 sleep 6 # LACP
 
-"$SPIKETOP_PROGRAM" headless --incidents /run/incidents --for 22s >/run/out/events 2>/run/out/stderr &
+"$SPIKETOP_PROGRAM" headless --incidents /run/incidents --for 30s >/run/out/events 2>/run/out/stderr &
 pid=$!
 sleep 6
 ip -n peer link set p0 down
-sleep 5
+sleep 12 # a summary comes every 10 s
 ip -n peer link set p0 up
 wait $pid
