@@ -14,6 +14,8 @@ const (
 	evidenceEvery = 300 * time.Millisecond
 	// evidenceMost bounds what one incident may hold in memory, in bytes.
 	evidenceMost = 64 << 20
+	// evidenceAll bounds what all of them hold, those that wait for the disk too.
+	evidenceAll = 160 << 20
 )
 
 // evidence cuts the frames of open incidents out of the flight recorders before
@@ -21,6 +23,7 @@ const (
 type evidence struct {
 	recorders map[flow.LinkID]*recorder.Memory
 	held      map[int]*heldFrames // by number of the incident
+	waiting   map[string]int      // bytes of incidents that the disk has not taken yet, by ID
 	next      flow.Time
 }
 
@@ -28,19 +31,21 @@ type evidence struct {
 type heldFrames struct {
 	window flow.Span
 	links  map[flow.LinkID]*heldLink
-	room   int
+	most   int // bytes that it may hold
+	room   int // of them left
 }
 
 // heldLink is one recorder's part. Stamps are of CLOCK_REALTIME.
 type heldLink struct {
 	frames []recorder.Frame
+	begin  int64 // asked for from here on
 	from   int64 // nothing is missing from here on
 	upTo   int64 // cut so far
 	beyond bool  // the room was used up
 }
 
 func newEvidence(r map[flow.LinkID]*recorder.Memory) *evidence {
-	return &evidence{recorders: r, held: map[int]*heldFrames{}}
+	return &evidence{recorders: r, held: map[int]*heldFrames{}, waiting: map[string]int{}}
 }
 
 // keep cuts what the open windows have come to. drained says how far each link
@@ -58,7 +63,8 @@ func (e *evidence) keep(now flow.Time, open []incident.OpenWindow, off flow.Wall
 func (e *evidence) cut(o incident.OpenWindow, off flow.WallOffset, drained map[flow.LinkID]flow.Time) {
 	h := e.held[o.Number]
 	if h == nil {
-		h = &heldFrames{links: map[flow.LinkID]*heldLink{}, room: evidenceMost}
+		most := min(evidenceMost, e.free())
+		h = &heldFrames{links: map[flow.LinkID]*heldLink{}, most: most, room: most}
 		e.held[o.Number] = h
 	}
 	h.window = o.Window
@@ -71,12 +77,27 @@ func (e *evidence) cut(o incident.OpenWindow, off flow.WallOffset, drained map[f
 	}
 }
 
+// free is how much of evidenceAll nobody holds or may come to hold.
+func (e *evidence) free() int {
+	free := evidenceAll
+	for _, n := range e.waiting {
+		free -= n
+	}
+	for _, h := range e.held {
+		free -= h.most
+	}
+	return max(free, 0)
+}
+
 // cut takes what is new of one link.
 func (h *heldFrames) cut(id flow.LinkID, m *recorder.Memory, from, to int64) {
 	l := h.links[id]
 	if l == nil {
-		l = &heldLink{from: from, upTo: from}
+		l = &heldLink{begin: from, from: from, upTo: from}
 		h.links[id] = l
+	}
+	if from < l.begin && !l.beyond { // an earlier echo has become the guilty one
+		h.prepend(l, m.Cut(from, l.begin, h.room), from)
 	}
 	if to <= l.upTo || l.beyond {
 		return
@@ -90,6 +111,21 @@ func (h *heldFrames) cut(id flow.LinkID, m *recorder.Memory, from, to int64) {
 		h.room -= len(c.Frames[i].Data) + 64
 	}
 	l.upTo, l.beyond = to, c.Beyond
+}
+
+// prepend puts what came before in front.
+func (h *heldFrames) prepend(l *heldLink, c recorder.Cut, from int64) {
+	if l.from == l.begin { // no hole between
+		l.from = from
+		if !c.Complete {
+			l.from = c.From
+		}
+	}
+	l.begin, l.beyond = from, c.Beyond
+	l.frames = append(c.Frames, l.frames...)
+	for i := range c.Frames {
+		h.room -= len(c.Frames[i].Data) + 64
+	}
 }
 
 // take returns the frames of a sealed incident and forgets them; nil if there is

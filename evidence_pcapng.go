@@ -57,7 +57,7 @@ func (p *packetFile) missing(id flow.LinkID, l *heldLink) (out []string) {
 		out = append(out, fmt.Sprintf("%s: frames before %s had been overwritten", name, from.In(p.in.Window.From.Location()).Format("15:04:05.000000")))
 	}
 	if l.beyond {
-		out = append(out, fmt.Sprintf("%s: frames after the first %d MB of the incident were not kept", name, evidenceMost>>20))
+		out = append(out, fmt.Sprintf("%s: not all frames were kept: there was room for %s", name, incident.Bytes(uint64(p.held.most))))
 	}
 	return out
 }

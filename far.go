@@ -107,7 +107,7 @@ func (f *farSide) once(parent context.Context) (hello bool, err error) {
 	complained := make(chan struct{})
 	go func() {
 		defer close(complained)
-		complain(p.stderr, f.complaint)
+		complain(ctx, p.stderr, f.complaint)
 	}()
 	go f.ask(ctx, p.stdin)
 

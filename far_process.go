@@ -185,11 +185,15 @@ func readFar(ctx context.Context, r io.Reader, heard func(far.Line)) error {
 
 // complain hands on what the far side, or ssh, writes to standard error: whole
 // lines, cleaned, not many.
-func complain(r io.Reader, say func(string)) {
+func complain(ctx context.Context, r io.Reader, say func(string)) {
 	in := bufio.NewReaderSize(r, far.MaxLine)
+	pace := newPace()
 	shown, cut := 0, false
 	for {
 		line, err := in.ReadSlice('\n')
+		if wait := pace.take(len(line)); wait > 0 {
+			sleep(ctx, wait)
+		}
 		text := incident.CleanMax(oneLine(string(line)), farComplaint)
 		if text != "" && !cut {
 			if shown++; shown <= farComplaints {

@@ -118,6 +118,7 @@ func (w *watch) farHeard(e *farEvent) {
 	case l.Beat != nil:
 		f.upTo, f.link.Drops = l.Beat.UpTo, l.Beat.Drops
 		f.heard, f.hasOne = max(f.heard, l.Beat.At-int64(e.at)), true
+		f.link.Told = flow.Time(f.upTo - f.heard)
 		f.join.Far(f.link)
 	case l.Window != nil:
 		w.farAnswered(l.Window)

@@ -163,6 +163,8 @@ func runReplay(ctx context.Context, o *replayOptions, stdout, stderr io.Writer) 
 		}
 	}
 	tuneRuntime(memoryBudget)
+	ctx, cancel := context.WithCancel(ctx) // a pipe that is silent is waited for until this ends
+	defer cancel()
 	c, err := offline.Open(ctx, offline.Config{Paths: o.paths, Local: o.local, VIFs: o.vifs, Memory: o.memory})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -187,9 +189,9 @@ func runReplay(ctx context.Context, o *replayOptions, stdout, stderr io.Writer) 
 		return err
 	}
 	if o.headless {
-		return replayHeadless(ctx, o, c, out, stdout, stderr)
+		return replayHeadless(ctx, cancel, o, c, out, stdout, stderr)
 	}
-	return replayScreen(ctx, o, c, out, stderr)
+	return replayScreen(ctx, cancel, o, c, out, stderr)
 }
 
 // knownSpeeds refuses a --link-speed for a NIC that is not in the files.

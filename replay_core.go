@@ -128,9 +128,7 @@ func (r *replay) add(at flow.Time) {
 	p := &r.packet
 	f := r.feeders[p.Link]
 	if f == nil {
-		if e, ok := r.vifDec.echo(p, at, p.Link+1, r.offset); ok && len(r.vifs) < maxVIFEchoes {
-			r.vifs = append(r.vifs, e)
-		}
+		r.addVIF(p, at)
 		return
 	}
 	if p.Drops > 0 {
@@ -139,6 +137,23 @@ func (r *replay) add(at flow.Time) {
 	}
 	r.newest[p.Link] = max(r.newest[p.Link], at)
 	f.Add(&capture.FilePacket{At: at, LinkType: p.LinkType, Dir: p.Dir, Len: p.Len, Data: p.Data, SegSize: p.SegSize})
+}
+
+// addVIF takes a packet of a vif. What the file says was lost there, and what is
+// over the bound, must not look like an echo that never came.
+func (r *replay) addVIF(p *offline.Packet, at flow.Time) {
+	if p.Drops > 0 {
+		r.mon.VIFLost(p.Link+1, r.newest[p.Link], at)
+	}
+	r.newest[p.Link] = max(r.newest[p.Link], at)
+	e, ok := r.vifDec.echo(p, at, p.Link+1, r.offset)
+	switch {
+	case !ok:
+	case len(r.vifs) < maxVIFEchoes:
+		r.vifs = append(r.vifs, e)
+	default:
+		r.mon.VIFLost(p.Link+1, at, at.Add(1))
+	}
 }
 
 // take hands what was read to the cores.

@@ -16,9 +16,7 @@ import (
 )
 
 // replayHeadless plays files as JSON lines.
-func replayHeadless(ctx context.Context, o *replayOptions, c *offline.Capture, out *replayOut, stdout, stderr io.Writer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+func replayHeadless(ctx context.Context, cancel context.CancelFunc, o *replayOptions, c *offline.Capture, out *replayOut, stdout, stderr io.Writer) error {
 	var broken error
 	out.stderr = stderr
 	out.ev.add(stdout, func(err error) { // nobody reads any more: seal what is open, and end
@@ -36,9 +34,7 @@ func replayHeadless(ctx context.Context, o *replayOptions, c *offline.Capture, o
 
 // replayScreen plays files on the screen; what is at the end stays until the
 // person quits.
-func replayScreen(ctx context.Context, o *replayOptions, c *offline.Capture, out *replayOut, stderr io.Writer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+func replayScreen(ctx context.Context, cancel context.CancelFunc, o *replayOptions, c *offline.Capture, out *replayOut, stderr io.Writer) error {
 	frames := make(chan *incident.Frame, 1)
 	p := newPlayback(o, c, out, frames)
 	ended := make(chan *crash, 1)

@@ -47,8 +47,10 @@ func (w *watch) save(in *incident.Incident, f *incident.Frame) {
 		with := *in
 		with.Packets = p.part()
 		job.in, job.packets = &with, p.write
+		w.evidence.waiting[in.ID] = p.held.most - p.held.room
 	}
 	if !w.saver.put(job) {
+		delete(w.evidence.waiting, in.ID)
 		w.mon.SaveFailed(in.ID, "the queue to the disk is full")
 		w.s.ev.emit(lostEvent{eventHead{"lost", w.wall(f.At)}, "incidents", "", 1})
 	}
@@ -66,6 +68,7 @@ func (w *watch) saved(d saved) {
 		return
 	}
 	delete(w.unsaved, d.in.ID)
+	delete(w.evidence.waiting, d.in.ID)
 	w.sealed++
 	w.mon.Saved(d.in.ID, d.dir)
 	w.s.ev.emit(sealedEvent(time.Now(), d.in, filepath.Base(d.dir), d.dir))

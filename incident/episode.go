@@ -82,7 +82,7 @@ func (m *Monitor) begin(t *target, e *echo, inc *collecting) *episode {
 // fire starts an episode, and an incident unless one of another target covers
 // the same time.
 func (m *Monitor) fire(t *target, e *echo, kind, rule string) {
-	if inc := m.joinable(e); inc != nil {
+	if inc := m.joinable(t, e); inc != nil {
 		if t.vm == nil && inc.t != nil && inc.t.vm != nil {
 			m.takeOver(inc, t, e, kind, rule)
 		}
@@ -120,11 +120,14 @@ func (m *Monitor) addSpikes(c *collecting, t *target, e *echo, kind string) {
 
 // joinable returns the open incident of other targets whose episode or window
 // echo e falls into.
-func (m *Monitor) joinable(e *echo) *collecting {
+func (m *Monitor) joinable(t *target, e *echo) *collecting {
 	for i := len(m.open) - 1; i >= 0; i-- {
 		c := m.open[i]
 		if c.kind == KindManual || e.Sent >= c.from.Add(windowMax) || echoEnd(e, m.now) < c.from {
 			continue // another time
+		}
+		if c.suppressed && t.vm == nil && c.t != nil && c.t.vm != nil {
+			continue // VMs' pings have a limit of their own; it is not this host's
 		}
 		if to, _ := c.window(m.now); e.Sent < to || m.running(c) {
 			return c

@@ -202,8 +202,8 @@ const usuallySeen = 40 * time.Millisecond
 // the time between two readings is seen by nobody. Call it after Tick.
 func (m *Monitor) Urgent() bool {
 	for _, t := range m.targets {
-		if !t.Captured {
-			continue
+		if !t.Captured || t.firstAnswered == 0 || t.ep != nil && m.now.Sub(t.ep.from) > windowMax {
+			continue // that it does not answer is no news
 		}
 		limit := max(usuallySeen, t.threshold().mark)
 		for _, e := range t.echoes.since(m.now.Add(-givenUpAfter)) {

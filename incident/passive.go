@@ -141,9 +141,21 @@ func (m *Monitor) judgePassive() {
 		}
 	}
 	for _, t := range m.passive.list {
+		m.endSilent(t)
 		m.acceptShift(t)
 		t.echoes.forget(m.now.Add(-echoMemory))
 	}
+}
+
+// endSilent ends the episode of a ping that nobody sends any more: neither calm
+// nor a new level would ever end it, and its place would be taken for ever.
+func (m *Monitor) endSilent(t *target) {
+	ep := t.ep
+	if ep == nil || m.now.Sub(t.vm.used) <= vmIdle {
+		return
+	}
+	ep.to, ep.endN, ep.inc = m.now, t.lastAnswered, nil
+	t.ep, t.lastEp = nil, ep
 }
 
 // vmTarget returns the target that stands for a passage's series; nil where

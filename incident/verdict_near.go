@@ -69,7 +69,7 @@ func (b *builder) nearLinks() (list []nearLink) {
 	for _, l := range b.m.links {
 		on := l.ID == g.Member || l.ID == g.ReplyMember
 		if b.c.t == nil || g.Member == 0 || g.ReplyMember == 0 {
-			on = on || l.State == flow.LinkUp
+			on = on || l.State == flow.LinkUp && b.onWay(l.Name)
 		}
 		if on {
 			list = append(list, b.near(l))
@@ -170,7 +170,8 @@ func (b *builder) decideNear(n *nearVerdict, in *Incident, links []nearLink, sto
 	switch segment := in.Path.VerdictSegment; {
 	case segment == SegmentNIC:
 		for i := range links {
-			if l := &links[i]; l.asked() {
+			// The echo waited in the queue of the NIC by which it left.
+			if l, q := &links[i], b.backlog(); l.asked() && (q == nil || q == l.l) && (b.told.Member == 0 || b.told.Member == l.l.ID) {
 				n.segment, n.link, n.direction = SegmentNetwork, l.l.Name, flow.Tx.String()
 				n.sentence = fmt.Sprintf("It waited in %s because the switch asked that NIC to wait: pause_rx %s.", Clean(l.l.Name), l.hardware[flow.NICPauseRx].text())
 				n.advice = "The delay lies beyond this NIC: look at the switch, which sends pause frames to " + Clean(l.l.Name) + "."

@@ -95,6 +95,9 @@ type Link struct {
 	Run   uint64 // grows with every start of it, 0 = it does not run
 	Host  string
 	Drops uint64 // echoes that it did not tell in this run
+	// Told is this host's time up to which it has told everything it saw: its
+	// silence about what came later proves nothing.
+	Told flow.Time
 }
 
 // NewJoin returns a Join that has seen nothing.

@@ -28,7 +28,7 @@ type twoHosts struct {
 func newTwoHosts(t *testing.T) *twoHosts {
 	h := &twoHosts{t: t, j: NewJoin(), now: flow.Time(time.Hour)}
 	h.j.Own([]netip.Addr{netip.MustParseAddr("10.1.16.55")})
-	h.j.Far(Link{Run: 1, Host: "nc2"})
+	h.j.Far(Link{Run: 1, Host: "nc2", Told: forEver})
 	return h
 }
 
@@ -156,14 +156,14 @@ func TestJoinVerdicts(t *testing.T) {
 		{"lost, and the far side dropped lines", func(h *twoHosts) {
 			h.near(1, false, 0)
 			h.run(100 * ms)
-			h.j.Far(Link{Run: 1, Host: "nc2", Drops: 7})
+			h.j.Far(Link{Run: 1, Host: "nc2", Drops: 7, Told: forEver})
 		}, "", false, "eth0"},
 		{"lost, and the far side is gone", func(h *twoHosts) { h.near(1, false, 0); h.run(100 * ms); h.j.Far(Link{}) }, "", false, "eth0"},
 		{"lost, and the far side was started anew", func(h *twoHosts) {
 			h.near(1, false, 0)
 			h.far(1, false, ms, "eth2")
 			h.run(100 * ms)
-			h.j.Far(Link{Run: 2, Host: "nc2"})
+			h.j.Far(Link{Run: 2, Host: "nc2", Told: forEver})
 		}, "", false, "nc2:eth2"},
 		{"the far side says it took longer than it did", func(h *twoHosts) {
 			h.near(1, false, 0)
@@ -298,3 +298,6 @@ func TestJoinAnything(t *testing.T) {
 		}
 	}
 }
+
+// forEver: the far side has told everything.
+const forEver = flow.Time(1 << 62)

@@ -31,9 +31,15 @@ type onWay struct {
 	hop   hops.Hop
 }
 
+// toldAfter is how long after the first sight of an echo the far side must have
+// told everything, before what it did not tell counts as not seen. It beats each
+// second, and an echo without an answer is judged after giveUp.
+const toldAfter = time.Second
+
 // finish makes the report of an echo; ok is false where it is nobody's business.
 func (j *Join) finish(e *joining, offset flow.WallOffset) (r Joined, ok bool) {
-	sure := j.far.Run != 0 && e.run == j.far.Run && e.drops == j.far.Drops
+	sure := j.far.Run != 0 && e.run == j.far.Run && e.drops == j.far.Drops &&
+		j.far.Told >= e.first.Add(toldAfter)
 	if e.seenBy(farNIC) && !e.plausible() {
 		j.count.Implausible++
 		e.spots[farNIC], e.spots[farVIF] = spot{}, spot{}
