@@ -56,6 +56,7 @@ func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	headless := func(o *options) error { return runHeadless(ctx, o, stdout, stderr) }
 	live.AddCommand(monitorCommand("headless [flags] [NIC ...]", "The same without a screen: one JSON object a line", headless, headless))
 	live.AddCommand(incidentsCommand(stdout, stderr))
+	live.AddCommand(statsCommand(ctx, stdout, stderr))
 	live.AddCommand(doctorCommand(stdout))
 	return live
 }
