@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"spiketop/capture/pcapfile"
 	"spiketop/flow/stats"
 	"spiketop/incident"
 )
@@ -38,23 +39,20 @@ func millisOf(ns int64) *float64 {
 }
 
 type jsonHead struct {
-	File        string            `json:"file"`
-	Packets     uint64            `json:"packets"`
-	Bytes       uint64            `json:"bytes"`
-	Frames      uint64            `json:"frames"`
-	First       statsTime         `json:"first"`
-	Last        statsTime         `json:"last"`
-	LinkTypes   []string          `json:"link_types"`
-	Truncated   bool              `json:"truncated"`
-	Damage      string            `json:"damage,omitempty"`
-	NotIP       uint64            `json:"not_ip"`
-	Malformed   uint64            `json:"malformed"`
-	Orphans     uint64            `json:"orphan_fragments"`
-	Inner       bool              `json:"inner"`
-	Interfaces  []jsonInterface   `json:"interfaces"`
-	Unsupported []opaqueInterface `json:"unsupported"`
-	Other       jsonOther         `json:"other"`
-	EchoTotals  jsonEchoTotals    `json:"echo_totals"`
+	File       string         `json:"file"`
+	Packets    uint64         `json:"packets"`
+	Bytes      uint64         `json:"bytes"`
+	Frames     uint64         `json:"frames"`
+	First      statsTime      `json:"first"`
+	Last       statsTime      `json:"last"`
+	Truncated  bool           `json:"truncated"`
+	Damage     string         `json:"damage,omitempty"`
+	NotIP      uint64         `json:"not_ip"`
+	Malformed  uint64         `json:"malformed"`
+	Orphans    uint64         `json:"orphan_fragments"`
+	Inner      bool           `json:"inner"`
+	Other      jsonOther      `json:"other"`
+	EchoTotals jsonEchoTotals `json:"echo_totals"`
 }
 
 type jsonInterface struct {
@@ -172,32 +170,26 @@ func protoName(proto uint8) string {
 	return strconv.Itoa(int(proto))
 }
 
-// flowEnd is an end of a flow: with its port where the protocol has them.
+// flowEnd is an end of a flow: with its port where the protocol has them, IPv6 in
+// brackets.
 func flowEnd(proto uint8, a netip.AddrPort) string {
 	switch proto {
 	case stats.ProtoTCP, stats.ProtoUDP, stats.ProtoSCTP, stats.ProtoDCCP, stats.ProtoUDPLite:
 		return a.String()
 	}
-	return a.Addr().String()
+	if a.Addr().Is4() {
+		return a.Addr().String()
+	}
+	return "[" + a.Addr().String() + "]"
 }
 
 func (c *captured) jsonHead() jsonHead {
 	r := c.report
 	h := jsonHead{File: incident.Clean(c.name), Packets: r.Packets, Bytes: r.Bytes, Frames: r.Frames, First: statsTime(r.First), Last: statsTime(r.Last),
-		LinkTypes: c.linkTypes(), Truncated: c.damage != nil, NotIP: r.NotIP, Malformed: r.Malformed, Orphans: r.Totals.Fragments, Inner: c.inner,
-		Interfaces: []jsonInterface{}, Unsupported: c.opaque, Other: jsonOther{r.Other.Packets, r.Other.Bytes, r.OtherEchoes}}
+		Truncated: c.damage != nil, NotIP: r.NotIP, Malformed: r.Malformed, Orphans: r.Totals.Fragments, Inner: c.inner,
+		Other: jsonOther{r.Other.Packets, r.Other.Bytes, r.OtherEchoes}}
 	if c.damage != nil {
 		h.Damage = oneLine(c.damage.Error())
-	}
-	if h.Unsupported == nil {
-		h.Unsupported = []opaqueInterface{}
-	}
-	for n, i := range c.interfaces {
-		j := jsonInterface{Interface: n, Name: incident.Clean(i.Name), LinkType: i.Link.String()}
-		if i.Speed > 0 {
-			j.Speed = &c.interfaces[n].Speed
-		}
-		h.Interfaces = append(h.Interfaces, j)
 	}
 	h.EchoTotals = jsonEchoTotals{uint64(len(r.Echoes)) + r.OtherEchoes, 0, r.Duplicates, r.Orphaned}
 	for i := range r.Echoes {
@@ -230,8 +222,24 @@ func (c *captured) writeJSON(w io.Writer) error {
 	list(j, "tcp", r.TCP, jsonTCPOf)
 	list(j, "peaks", r.Peaks, func(p *stats.Peak) jsonPeak { return jsonPeak{p.Interface, p.BinMS, statsTime(p.At), p.BPS()} })
 	list(j, "bursts", r.Bursts, jsonBurstOf)
+	types := c.linkTypes()
+	list(j, "link_types", types, func(s *string) string { return *s })
+	all := make([]int, len(c.interfaces))
+	for n := range all {
+		all[n] = n
+	}
+	list(j, "interfaces", all, func(n *int) jsonInterface { return jsonInterfaceOf(*n, &c.interfaces[*n]) })
+	list(j, "unsupported", c.opaque, func(o *opaqueInterface) opaqueInterface { return *o })
 	j.bytes([]byte("}\n"))
 	return j.err
+}
+
+func jsonInterfaceOf(n int, i *pcapfile.Interface) jsonInterface {
+	j := jsonInterface{Interface: n, Name: incident.Clean(i.Name), LinkType: i.Link.String()}
+	if i.Speed > 0 {
+		j.Speed = &i.Speed
+	}
+	return j
 }
 
 func jsonFlowOf(f *stats.Flow) jsonFlow {

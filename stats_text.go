@@ -89,7 +89,7 @@ func (c *captured) textFacts(w *strings.Builder) {
 	if d := r.Last - r.First; r.First != 0 {
 		rate := ""
 		if d > 0 {
-			rate = ", " + incident.Rate(float64(r.Bytes)*8e9/float64(d)) + "it/s on average"
+			rate = ", " + bitRate(float64(r.Bytes)*8e9/float64(d)) + " on average"
 		}
 		fmt.Fprintf(w, "  %s to %s, %s%s\n", statsTime(r.First), statsTime(r.Last), time.Duration(d), rate)
 	}
@@ -301,7 +301,7 @@ func (c *captured) textPeaks(w *strings.Builder, top int) {
 	t := textTable{columns: []column{{"interface", false}, {"within", true}, {"rate", true}, {"at", false}}}
 	for i := range list[:n] {
 		p := &list[i]
-		t.add(c.interfaceName(p.Interface), fmt.Sprintf("%d ms", p.BinMS), incident.Rate(p.BPS())+"it/s", statsTime(p.At).String())
+		t.add(c.interfaceName(p.Interface), fmt.Sprintf("%d ms", p.BinMS), bitRate(p.BPS()), statsTime(p.At).String())
 	}
 	t.write(w)
 	if c.report.Unplaced > 0 {
@@ -328,7 +328,7 @@ func (c *captured) textBursts(w *strings.Builder, top int) {
 			f := b.Flows[0].Flow
 			who = fmt.Sprintf("%s %s - %s (%s)", protoName(f.Proto), flowEnd(f.Proto, f.A), flowEnd(f.Proto, f.B), shareText(b.Flows[0].Bytes, b.Bytes))
 		}
-		t.add(c.interfaceName(b.Interface), statsTime(b.From).String(), fmt.Sprintf("%d ms", (b.To-b.From)/1e6), grouped(b.Bytes), incident.Rate(binBPS(b.Peak))+"it/s", incident.Rate(binBPS(b.Usual))+"it/s", who)
+		t.add(c.interfaceName(b.Interface), statsTime(b.From).String(), fmt.Sprintf("%d ms", (b.To-b.From)/1e6), grouped(b.Bytes), bitRate(binBPS(b.Peak)), bitRate(binBPS(b.Usual)), who)
 	}
 	t.write(w)
 }
@@ -338,6 +338,19 @@ func (c *captured) interfaceName(n int) string {
 		return incident.CleanMax(c.interfaces[n].Name, 32)
 	}
 	return fmt.Sprint(n)
+}
+
+// bitRate writes a rate with its unit: "15.7 Mbit/s".
+func bitRate(bps float64) string {
+	for _, u := range []struct {
+		over float64
+		name string
+	}{{1e9, "Gbit/s"}, {1e6, "Mbit/s"}, {1e3, "kbit/s"}} {
+		if bps >= u.over {
+			return fmt.Sprintf("%.3g %s", bps/u.over, u.name)
+		}
+	}
+	return fmt.Sprintf("%.0f bit/s", bps)
 }
 
 func millisText(ns int64) string { return fmt.Sprintf("%.3f", float64(ns)/1e6) }

@@ -8,14 +8,16 @@ import (
 
 // LINKTYPE_ values of tcpdump.org that are read.
 const (
-	linkNull = 0
-	linkEN10 = 1
-	linkRaw  = 101
-	linkLoop = 108
-	linkSLL  = 113
-	linkIPv4 = 228
-	linkIPv6 = 229
-	linkSLL2 = 276
+	linkNull       = 0
+	linkEN10       = 1
+	linkRaw        = 101
+	linkRawBSD     = 12 // what DLT_RAW was written as before it had a LINKTYPE_ of its own
+	linkRawOpenBSD = 14
+	linkLoop       = 108
+	linkSLL        = 113
+	linkIPv4       = 228
+	linkIPv6       = 229
+	linkSLL2       = 276
 )
 
 const (
@@ -25,8 +27,7 @@ const (
 	tcpLen  = 20
 	udpLen  = 8
 
-	// maxDepth bounds the headers of one packet that are walked over, tags and
-	// labels included.
+	// maxDepth bounds how deep tunnels are gone into.
 	maxDepth = 32
 )
 

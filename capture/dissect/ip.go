@@ -36,6 +36,11 @@ func (w *walker) ipv4(off int) {
 	}
 	b := w.b[off : off+ipv4Len]
 	hl := int(b[0]&15) * 4
+	if b[0]>>4 == 6 { // announced as the wrong version, as Wireshark reads it too
+		w.malformed = true
+		w.ipv6(off)
+		return
+	}
 	if b[0]>>4 != 4 || hl < ipv4Len {
 		w.malformed = true
 		return
@@ -45,7 +50,7 @@ func (w *walker) ipv4(off int) {
 	p.Proto = b[9]
 	bits := binary.BigEndian.Uint16(b[6:])
 	if bits&(moreFragments|offsetBits) != 0 {
-		p.Fragment, p.FragID, p.FragProto = FirstOrLater(bits&offsetBits != 0), uint32(binary.BigEndian.Uint16(b[4:])), b[9]
+		p.Fragment, p.FragID, p.FragProto = fragmentKind(bits&offsetBits != 0), uint32(binary.BigEndian.Uint16(b[4:])), b[9]
 	}
 	// A total length of 0 is a frame that was not yet cut by the NIC.
 	if total := int(binary.BigEndian.Uint16(b[2:])); total != 0 {
@@ -55,13 +60,39 @@ func (w *walker) ipv4(off int) {
 		}
 		w.limit(off + total)
 	}
-	if p.Fragment != stats.LaterFragment && w.has(off, hl) {
+	if !w.has(off, hl) {
+		return
+	}
+	w.sourceRoute(w.b[off+ipv4Len : off+hl])
+	if p.Fragment != stats.LaterFragment {
 		w.upper(b[9], off+hl)
 	}
 }
 
-// FirstOrLater names a fragment.
-func FirstOrLater(later bool) stats.Fragment {
+// sourceRoute looks for a source route that has not been gone to its end: its
+// last address is where the packet goes (RFC 791, 3.1), the header has the next
+// stop only.
+func (w *walker) sourceRoute(o []byte) {
+	const end, nop, loose, strict = 0, 1, 131, 137
+	for len(o) > 0 && o[0] != end {
+		if o[0] == nop {
+			o = o[1:]
+			continue
+		}
+		if len(o) < 2 || o[1] < 2 || int(o[1]) > len(o) {
+			return
+		}
+		n := int(o[1])
+		if (o[0] == loose || o[0] == strict) && n >= 7 && int(o[2]) <= n {
+			w.p.Dst = stats.IPv4(o[n-4:])
+			return
+		}
+		o = o[n:]
+	}
+}
+
+// fragmentKind names a fragment.
+func fragmentKind(later bool) stats.Fragment {
 	if later {
 		return stats.LaterFragment
 	}
@@ -93,6 +124,9 @@ func (w *walker) ipv6(off int) {
 	w.found(false, stats.IPv6(b[8:]), stats.IPv6(b[24:]))
 	if n := int(binary.BigEndian.Uint16(b[4:])); n != 0 { // 0: a jumbogram, to the end
 		w.limit(off + ipv6Len + n)
+	} else if b[6] == extFragment { // which has none (RFC 2675)
+		w.p.Proto, w.malformed = extFragment, true
+		return
 	}
 	w.extensions(b[6], off+ipv6Len)
 }
@@ -106,18 +140,18 @@ func (w *walker) extensions(next uint8, off int) {
 		n := 0
 		switch next {
 		case extHop, extRouting, extDest, extMobility, extHIP, extShim:
-			if !w.deeper() || !w.has(off, 8) {
+			if !w.has(off, 8) {
 				return
 			}
 			n = 8 + int(w.b[off+1])*8
 		case extFragment:
-			if !w.deeper() || !w.has(off, 8) {
+			if !w.has(off, 8) {
 				return
 			}
 			n = 8
 			bits := w.u16(off + 2)
 			if bits&0xfff9 != 0 { // else an atomic fragment (RFC 6946)
-				p.Fragment, p.FragID = FirstOrLater(bits>>3 != 0), binary.BigEndian.Uint32(w.b[off+4:])
+				p.Fragment, p.FragID = fragmentKind(bits>>3 != 0), binary.BigEndian.Uint32(w.b[off+4:])
 			}
 		default:
 			w.upper(next, off)

@@ -10,7 +10,7 @@ import (
 // innermost IP header is wanted.
 func (w *walker) upper(proto uint8, off int) {
 	for proto == protoAH {
-		if !w.deeper() || !w.has(off, 12) {
+		if !w.has(off, 12) {
 			return
 		}
 		next := w.b[off]

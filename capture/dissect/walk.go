@@ -32,7 +32,8 @@ func (w *walker) has(off, n int) bool {
 	return false
 }
 
-// deeper reports whether another header may be looked at.
+// deeper reports whether another header inside of others may be looked at. Tags,
+// labels and extension headers in a row end with the packet.
 func (w *walker) deeper() bool {
 	w.depth++
 	if w.depth > maxDepth {
@@ -49,8 +50,12 @@ func (w *walker) link(link uint16) {
 	switch link {
 	case linkEN10:
 		w.ethernet(0)
-	case linkRaw, linkIPv4, linkIPv6:
+	case linkRaw, linkRawBSD, linkRawOpenBSD:
 		w.version(0)
+	case linkIPv4:
+		w.ipv4(0)
+	case linkIPv6:
+		w.ipv6(0)
 	case linkNull, linkLoop:
 		if w.has(0, 4) {
 			w.family()
@@ -120,7 +125,7 @@ const (
 // ethertype hands on to what an ethertype announces at off.
 func (w *walker) ethertype(t uint16, off int) {
 	for t == typeTag || t == typeServices || t == typeOldTag {
-		if !w.deeper() || !w.has(off, 4) {
+		if !w.has(off, 4) {
 			return
 		}
 		t = w.u16(off + 2)
@@ -194,7 +199,7 @@ func (w *walker) ppp(off int) {
 // taken to carry Ethernet.
 func (w *walker) mpls(off int) {
 	for {
-		if !w.deeper() || !w.has(off, 4) {
+		if !w.has(off, 4) {
 			return
 		}
 		bottom := w.b[off+2]&1 != 0

@@ -19,10 +19,14 @@ const (
 	IPv4  LinkType = 228
 	IPv6  LinkType = 229
 	SLL2  LinkType = 276
+
+	// What RawIP was written as before it had a number of its own.
+	rawBSD     LinkType = 12
+	rawOpenBSD LinkType = 14
 )
 
-var linkNames = map[LinkType]string{Null: "NULL", EN10: "EN10MB", RawIP: "RAW", Loop: "LOOP", SLL: "LINUX_SLL", IPv4: "IPV4", IPv6: "IPV6", SLL2: "LINUX_SLL2",
-	6: "IEEE802_5", 9: "PPP", 50: "PPP_HDLC", 105: "IEEE802_11", 127: "IEEE802_11_RADIOTAP", 147: "USER0", 192: "PPI", 197: "ERF", 220: "USB_LINUX_MMAPPED", 239: "NFLOG", 249: "USBPCAP", 258: "PKTAP"}
+var linkNames = map[LinkType]string{Null: "NULL", EN10: "EN10MB", RawIP: "RAW", Loop: "LOOP", SLL: "LINUX_SLL", IPv4: "IPV4", IPv6: "IPV6", SLL2: "LINUX_SLL2", rawBSD: "RAW", rawOpenBSD: "RAW",
+	6: "IEEE802_5", 9: "PPP", 50: "PPP_HDLC", 104: "C_HDLC", 105: "IEEE802_11", 127: "IEEE802_11_RADIOTAP", 147: "USER0", 192: "PPI", 197: "ERF", 220: "USB_LINUX_MMAPPED", 239: "NFLOG", 249: "USBPCAP", 253: "NETLINK", 258: "PKTAP"}
 
 // String returns the name without its prefix: "EN10MB", else "LINKTYPE_201".
 func (l LinkType) String() string {
@@ -35,7 +39,7 @@ func (l LinkType) String() string {
 // Supported reports whether packets of this type can be decoded.
 func (l LinkType) Supported() bool {
 	switch l {
-	case Null, EN10, RawIP, Loop, SLL, IPv4, IPv6, SLL2:
+	case Null, EN10, RawIP, rawBSD, rawOpenBSD, Loop, SLL, IPv4, IPv6, SLL2:
 		return true
 	}
 	return false

@@ -44,7 +44,7 @@ const (
 // Service is a line of Wireshark's IPv4 statistics "Destinations and Ports".
 type Service struct {
 	Address netip.Addr
-	Proto   string // "TCP", "UDP", "NONE"
+	Proto   string // "TCP", "UDP", "SCTP", "DCCP", else "NONE"
 	Port    uint16 // 0 for NONE
 	Count   uint64
 	Percent float64 // of the packets to this address and protocol

@@ -8,7 +8,7 @@ import (
 
 type servicePlace struct {
 	to    Addr
-	proto uint8 // 0 = neither TCP nor UDP
+	proto uint8 // 0 = none with ports
 	port  uint16
 }
 
@@ -34,7 +34,7 @@ func (c *Collector) reportTrees(r *Report) {
 			from[src] += n.Packets
 			to[dst] += n.Packets
 			s := servicePlace{to: dst}
-			if e.proto == ProtoTCP || e.proto == ProtoUDP {
+			if transport(e.proto) != noPorts {
 				s.proto, s.port = e.proto, port
 			}
 			services[s] += n.Packets
@@ -78,14 +78,21 @@ func serviceLines(n map[servicePlace]uint64) []Service {
 	return out
 }
 
+// noPorts stands for all protocols that Wireshark has no ports of.
+const noPorts = "NONE"
+
 func transport(proto uint8) string {
 	switch proto {
 	case ProtoTCP:
 		return "TCP"
 	case ProtoUDP:
 		return "UDP"
+	case ProtoSCTP:
+		return "SCTP"
+	case ProtoDCCP:
+		return "DCCP"
 	}
-	return "NONE"
+	return noPorts
 }
 
 func percent(n, of uint64) float64 {
