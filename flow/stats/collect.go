@@ -111,7 +111,7 @@ func (c *Collector) count(p *Packet) (*entry, uint32) {
 	}
 	e.n[from].Packets += uint64(p.Packets)
 	e.n[from].Bytes += p.Bytes
-	if p.TCP {
+	if p.TCP || p.Proto == ProtoTCP && p.Fragment != Whole {
 		if e.tcp == 0 {
 			e.tcp = c.addTCP()
 		}
@@ -125,7 +125,9 @@ func (c *Collector) addTCP() uint32 {
 		c.tcp = append(c.tcp, make([]conversation, chunkLen))
 	}
 	c.tcpN++
-	return uint32(c.tcpN)
+	n := uint32(c.tcpN)
+	*c.conversation(n) = conversation{connections: 1, handshake: -1}
+	return n
 }
 
 // conversation returns the one of an entry's number.

@@ -38,10 +38,11 @@ type side struct {
 type conversation struct {
 	side        [2]side
 	synAt       int64 // of the last SYN, 0 = none
-	syn, synAck bool
+	syn         bool
 	shook       bool // the handshake is complete
 	data        bool // something but SYNs was seen
 	reset       bool
+	fragmented  bool  // parts of it came in IP fragments, which are not looked into
 	client      uint8 // which side sent the SYN
 	handshake   int64 // ns, -1 = not seen
 	connections uint32
@@ -55,6 +56,10 @@ func before(a, b uint32) bool { return int32(a-b) < 0 }
 // add takes a segment that side from has sent.
 func (c *conversation) add(p *Packet, from int) {
 	fwd, rev := &c.side[from], &c.side[1-from]
+	if !p.TCP {
+		c.fragmented = true
+		return
+	}
 	if p.TCPFlags&(SYN|ACK) == SYN && fwd.base && fwd.baseSeq != p.Seq {
 		c.again()
 	}
@@ -67,15 +72,12 @@ func (c *conversation) add(p *Packet, from int) {
 // again begins another connection between the same ends.
 func (c *conversation) again() {
 	c.side = [2]side{}
-	c.synAt, c.syn, c.synAck, c.shook, c.data, c.reset = 0, false, false, false, false, false
+	c.synAt, c.syn, c.shook, c.data, c.reset = 0, false, false, false, false
 	c.connections++
 }
 
 // begin notes the first sequence numbers of both directions.
 func (c *conversation) begin(p *Packet, fwd, rev *side) {
-	if c.connections == 0 {
-		c.connections, c.handshake = 1, -1
-	}
 	if !fwd.base {
 		fwd.base, fwd.baseSeq = true, p.Seq-1
 		if p.TCPFlags&SYN != 0 {
@@ -88,15 +90,14 @@ func (c *conversation) begin(p *Packet, fwd, rev *side) {
 }
 
 // handshaking measures from the last SYN to the segment that completes the
-// handshake, at whatever place the capture was made.
+// handshake, at whatever place the capture was made, also where it has one
+// direction only.
 func (c *conversation) handshaking(p *Packet, from int) {
 	switch p.TCPFlags & (SYN | ACK | RST) {
 	case SYN:
 		c.syn, c.synAt, c.client = true, p.At, uint8(from)
-	case SYN | ACK:
-		c.synAck = true
 	case ACK:
-		if c.syn && c.synAck && !c.shook && uint8(from) == c.client {
+		if c.syn && !c.shook && uint8(from) == c.client {
 			c.shook = true
 			if c.handshake < 0 && c.synAt != 0 && p.At >= c.synAt {
 				c.handshake = p.At - c.synAt
@@ -124,7 +125,9 @@ func (c *conversation) analyse(p *Packet, fwd, rev *side) {
 		fwd.duplicateAck = 0
 	}
 	if rev.toAckKnown && before(rev.toAck, p.Ack) && p.TCPFlags&ACK != 0 {
-		c.lost++
+		if !c.fragmented {
+			c.lost++
+		}
 		rev.toAck = rev.nextSeq
 	}
 	flagged := uint32(0)
@@ -139,8 +142,8 @@ func (c *conversation) analyse(p *Packet, fwd, rev *side) {
 		if !fwd.started || before(fwd.nextSeq, next) {
 			fwd.started, fwd.nextSeq, fwd.nextSeqAt = true, next, p.At
 		}
-		if !fwd.toAckKnown || p.Seq == fwd.toAck {
-			fwd.toAckKnown, fwd.toAck = true, next
+		if !fwd.toAckKnown || p.Seq == fwd.toAck { // what fills a gap is taken to fill all of it
+			fwd.toAckKnown, fwd.toAck = true, fwd.nextSeq
 		}
 	}
 	fwd.window, fwd.windowKnown = p.Window, true
