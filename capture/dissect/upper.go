@@ -38,6 +38,7 @@ func (w *walker) upper(proto uint8, off int) {
 		w.ports(off)
 	case stats.ProtoICMP:
 		w.echo(off, 8, 0)
+		w.quoted(off)
 	case stats.ProtoICMPv6:
 		w.echo(off, 128, 129)
 	default:
@@ -88,6 +89,29 @@ func (w *walker) echo(off int, request, reply uint8) {
 		return
 	}
 	w.p.EchoID, w.p.EchoSeq = w.u16(off+4), w.u16(off+6)
+}
+
+// quoted reads the destination port of the packet that an ICMP error is about
+// (RFC 792): Wireshark's statistics put the error there.
+func (w *walker) quoted(off int) {
+	if off+8+ipv4Len > w.end {
+		return
+	}
+	switch w.b[off] {
+	case 3, 4, 5, 11, 12: // unreachable, quench, redirect, time exceeded, parameter problem
+	default:
+		return
+	}
+	off += 8
+	b := w.b[off:]
+	hl := int(b[0]&15) * 4
+	if b[0]>>4 != 4 || hl < ipv4Len || off+hl+4 > w.end || w.u16(off+6)&offsetBits != 0 {
+		return
+	}
+	switch b[9] {
+	case stats.ProtoTCP, stats.ProtoUDP, stats.ProtoSCTP, stats.ProtoDCCP:
+		w.p.QuotedProto, w.p.QuotedPort = b[9], w.u16(off+hl+2)
+	}
 }
 
 // UDP ports of tunnels.

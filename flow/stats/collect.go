@@ -23,8 +23,10 @@ type Collector struct {
 
 	series map[int32]*series
 	last   *series // the one of the packet before
+	only   *series // the first one
 	gens   uint32
 	other  Counts
+	quoted map[servicePlace]uint64 // ICMP errors by what they quote
 }
 
 // Totals count the whole file.
@@ -47,7 +49,7 @@ func New(o Options) *Collector {
 	if o.MaxEchoes <= 0 {
 		o.MaxEchoes = defaultEchoes
 	}
-	return &Collector{flows: newTable(min(o.MaxFlows, 1<<30), o.Seed), echoes: echoes{max: o.MaxEchoes}, series: make(map[int32]*series)}
+	return &Collector{flows: newTable(min(o.MaxFlows, 1<<30), o.Seed), echoes: echoes{max: o.MaxEchoes}, series: make(map[int32]*series), quoted: make(map[servicePlace]uint64)}
 }
 
 // Add Counts a packet. It may change p's ports, but keeps nothing of it.
@@ -66,6 +68,9 @@ func (c *Collector) Add(p *Packet) {
 		t.Fragments += uint64(p.Packets)
 	}
 	e, i := c.count(p)
+	if p.QuotedProto != 0 && p.V4 && e != nil {
+		c.quote(p)
+	}
 	if p.Echo != NoEcho {
 		c.echoes.add(p)
 	}
@@ -120,6 +125,17 @@ func (c *Collector) count(p *Packet) (*entry, uint32) {
 	return e, i
 }
 
+// maxQuoted bounds the places that ICMP errors are counted under; further errors
+// stay with their own protocol, which has no ports.
+const maxQuoted = 1 << 16
+
+func (c *Collector) quote(p *Packet) {
+	k := servicePlace{p.Dst, p.QuotedProto, p.QuotedPort}
+	if _, known := c.quoted[k]; known || len(c.quoted) < maxQuoted {
+		c.quoted[k] += uint64(p.Packets)
+	}
+}
+
 func (c *Collector) addTCP() uint32 {
 	if c.tcpN>>chunkBits == len(c.tcp) {
 		c.tcp = append(c.tcp, make([]conversation, chunkLen))
@@ -153,7 +169,12 @@ func (c *Collector) place(p *Packet, e *entry, i uint32) {
 				c.total.Unplaced += uint64(p.Packets)
 				return
 			}
-			s = &series{iface: p.Interface}
+			s = &series{iface: p.Interface, mixed: true}
+			if len(c.series) == 0 {
+				s.mixed, c.only = false, s
+			} else {
+				c.only.mixed = true
+			}
 			c.series[p.Interface] = s
 		}
 		c.last = s

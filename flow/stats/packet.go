@@ -104,6 +104,11 @@ type Packet struct {
 	FragID           uint32 // identification, unless Whole
 	FragProto        uint8  // protocol field of the IPv4 header, 0 for IPv6
 
+	// Of the packet that an ICMP (not ICMPv6) error quotes: protocol, if it is TCP,
+	// UDP, SCTP or DCCP, else 0, and destination port.
+	QuotedProto uint8
+	QuotedPort  uint16
+
 	Window   uint16 // as in the header, not scaled
 	Seq, Ack uint32
 	SegLen   uint32 // bytes of payload on the wire

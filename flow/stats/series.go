@@ -43,6 +43,7 @@ type series struct {
 	bins    [window]bin
 	gen     uint32 // which entries' slots count in touched
 	touched []share
+	mixed   bool // there are other series: a flow may stand twice in touched
 
 	wide      int64 // number of the 100 ms at hand
 	wideBytes uint64
@@ -106,12 +107,36 @@ func (s *series) advance(b int64, gens *uint32) {
 
 // closeNewest keeps who was largest in the newest bin.
 func (s *series) closeNewest() {
-	t := merge(s.touched)
-	if len(t) > 0 {
-		w := &s.bins[uint64(s.newest)%window].who
-		*w = append((*w)[:0], t[:min(len(t), whoKept)]...)
+	t := s.touched
+	if s.mixed {
+		t = merge(t)
 	}
+	w := s.bins[uint64(s.newest)%window].who[:0]
+	for _, x := range t {
+		w = keepLargest(w, x)
+	}
+	s.bins[uint64(s.newest)%window].who = w
 	s.touched = s.touched[:0]
+}
+
+// keepLargest puts x into the largest ones, largest first.
+func keepLargest(list []share, x share) []share {
+	if len(list) == whoKept && !x.larger(list[whoKept-1]) {
+		return list
+	}
+	if len(list) < whoKept {
+		list = append(list, x)
+	}
+	i := len(list) - 1
+	for ; i > 0 && x.larger(list[i-1]); i-- {
+		list[i] = list[i-1]
+	}
+	list[i] = x
+	return list
+}
+
+func (x share) larger(o share) bool {
+	return x.bytes > o.bytes || x.bytes == o.bytes && x.flow < o.flow
 }
 
 // drain lets all bins leave.

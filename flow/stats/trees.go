@@ -12,7 +12,8 @@ type servicePlace struct {
 	port  uint16
 }
 
-// reportTrees makes Wireshark's two IPv4 statistics from the flows.
+// reportTrees makes Wireshark's two IPv4 statistics from the flows. As there, an
+// ICMP error is counted under the port of the packet that it quotes.
 func (c *Collector) reportTrees(r *Report) {
 	from, to := map[Addr]uint64{}, map[Addr]uint64{}
 	services := map[servicePlace]uint64{}
@@ -38,6 +39,13 @@ func (c *Collector) reportTrees(r *Report) {
 				s.proto, s.port = e.proto, port
 			}
 			services[s] += n.Packets
+		}
+	}
+	for s, n := range c.quoted {
+		services[s] += n
+		none := servicePlace{to: s.to}
+		if services[none] -= n; services[none] == 0 {
+			delete(services, none)
 		}
 	}
 	r.Addresses = append(addresses(SourceTopic, from, total), addresses(DestinationTopic, to, total)...)
