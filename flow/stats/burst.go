@@ -114,6 +114,10 @@ func (u *burster) forget() { u.sorted, u.next = u.sorted[:0], 0 }
 
 // remember puts a bin into the history; the oldest goes.
 func (u *burster) remember(n uint64) {
+	if len(u.sorted) == historyLen && u.history[u.next] == n { // as all do in long calm times
+		u.next = (u.next + 1) % historyLen
+		return
+	}
 	if len(u.sorted) == historyLen {
 		at, _ := slices.BinarySearch(u.sorted, u.history[u.next])
 		u.sorted = slices.Delete(u.sorted, at, at+1)

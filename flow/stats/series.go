@@ -141,7 +141,7 @@ func (x share) larger(o share) bool {
 
 // drain lets all bins leave.
 func (s *series) drain() {
-	for b := s.newest - window + 1; b <= s.newest; b++ {
+	for b := max(s.first, s.newest-window+1); b <= s.newest; b++ {
 		s.leave(b, &s.bins[uint64(b)%window])
 	}
 }

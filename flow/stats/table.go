@@ -21,7 +21,7 @@ type entry struct {
 }
 
 const (
-	chunkBits = 12 // entries come in chunks, so that growing moves none
+	chunkBits = 10 // entries come in chunks, so that growing moves none
 	chunkLen  = 1 << chunkBits
 )
 
