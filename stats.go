@@ -40,7 +40,7 @@ func statsCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command 
 	f.StringVar(&o.csv, "csv", "", "one `TABLE` as CSV: flows (the default), addresses, services, tcp, echoes, peaks, bursts")
 	f.Lookup("csv").NoOptDefVal = "flows"
 	f.IntVar(&o.top, "top", 15, "lines of each table of the text")
-	f.IntVar(&o.maxFlows, "max-flows", 1<<20, "how many flows are told apart; further ones are counted together")
+	f.IntVar(&o.maxFlows, "max-flows", 1<<18, "how many flows are told apart; further ones are counted together")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return usage("spiketop stats --help lists the flags", "read flags: %w", err)
 	})
@@ -62,7 +62,7 @@ func (o *statsOptions) check() error {
 		return usage("give one of them", "read flags: --json and --csv exclude each other")
 	}
 	if o.top < 1 || o.maxFlows < 1 || o.maxFlows > 1<<26 {
-		return usage("--top 15 --max-flows 1048576 are the defaults", "read flags: --top must be at least 1, --max-flows 1 to %d", 1<<26)
+		return usage("--top 15 --max-flows 262144 are the defaults", "read flags: --top must be at least 1, --max-flows 1 to %d", 1<<26)
 	}
 	return nil
 }

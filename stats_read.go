@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -60,7 +61,7 @@ func readCapture(ctx context.Context, r *pcapfile.Reader, o *statsOptions) (*cap
 	for {
 		select {
 		case <-ctx.Done(): // a pipe that stalls does not hold this up
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("read capture: interrupted: %w", ctx.Err())
 		case b, more := <-full:
 			if more {
 				countBatch(col, b, of)

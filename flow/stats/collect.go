@@ -2,13 +2,13 @@ package stats
 
 // Options bound a Collector. The zero value is good.
 type Options struct {
-	MaxFlows  int    // 0 = 1 Mi, 88 bytes each and 192 more for TCP; further ones are counted together
+	MaxFlows  int    // 0 = 256 Ki, some 300 bytes each and three times that in the report; further ones are counted together
 	MaxEchoes int    // 0 = 256 Ki requests; further ones are counted together
 	Seed      uint64 // of the hash of flows; a random one keeps a made file from making it slow. The report does not depend on it
 }
 
 const (
-	defaultFlows  = 1 << 20
+	defaultFlows  = 1 << 18
 	defaultEchoes = 1 << 18
 )
 
