@@ -134,9 +134,10 @@ func joined(list []string) string { return strings.Join(list, ", ") }
 
 // linkTypes are those of the file's interfaces, each once.
 func (c *captured) linkTypes() []string {
-	out := []string{}
+	out, seen := []string{}, map[string]bool{}
 	for _, i := range c.interfaces {
-		if n := i.Link.String(); !slices.Contains(out, n) {
+		if n := i.Link.String(); !seen[n] {
+			seen[n] = true
 			out = append(out, n)
 		}
 	}

@@ -81,8 +81,12 @@ func (c *captured) writeText(out io.Writer, top int) error {
 
 func (c *captured) textFacts(w *strings.Builder) {
 	r := c.report
+	types := c.linkTypes()
+	if n := len(types); n > 8 {
+		types = append(types[:8], fmt.Sprintf("and %d more", n-8))
+	}
 	fmt.Fprintf(w, "%s\n", incident.Clean(c.name))
-	fmt.Fprintf(w, "  %s packets, %s bytes on the wire, %s\n", grouped(r.Packets), grouped(r.Bytes), strings.Join(c.linkTypes(), " "))
+	fmt.Fprintf(w, "  %s packets, %s bytes on the wire, %s\n", grouped(r.Packets), grouped(r.Bytes), strings.Join(types, " "))
 	if r.Frames != r.Packets {
 		fmt.Fprintf(w, "  in %s frames: offload super-frames are counted as their segments\n", grouped(r.Frames))
 	}
