@@ -175,6 +175,9 @@ func (c *Collector) place(p *Packet, e *entry, i uint32) {
 			} else {
 				c.only.mixed = true
 			}
+			if f := c.total.First; f > 0 && f < p.At { // this interface was silent so far
+				s.burst.gap((p.At - f) / binLen)
+			}
 			c.series[p.Interface] = s
 		}
 		c.last = s

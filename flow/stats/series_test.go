@@ -97,6 +97,20 @@ func TestBurstGap(t *testing.T) {
 	}
 }
 
+// An interface that was silent since the file began is calm, not unknown.
+func TestBurstOfASilentInterface(t *testing.T) {
+	list := even(0, 1000*ms)
+	for at := int64(1000 * ms); at < 1050*ms; at += ms {
+		p := udp(base+at, "10.1.16.165", 9422, "10.1.16.71", 40112, 10_000)
+		p.Interface = 1
+		list = append(list, p)
+	}
+	r := report(Options{}, list...)
+	if len(r.Bursts) != 1 || r.Bursts[0].Interface != 1 || r.Bursts[0].Bytes != 500_000 || r.Bursts[0].Usual != 0 {
+		t.Errorf("bursts %+v, want one of interface 1", r.Bursts)
+	}
+}
+
 // Interfaces are looked at apart, and their number is bounded.
 func TestSeriesOfInterfaces(t *testing.T) {
 	c := New(Options{})
