@@ -2,6 +2,7 @@
 # make test   every test that this machine can run; says what it skipped and why
 # make check  gofmt, go vet, staticcheck
 # make lab    the seed's incident on the real bonding driver: SCENARIO="..." KEEP=dir; see testdata/lab
+# make conformance PCAPS=DIR  spiketop stats against tshark and capinfos on a collection of captures
 # make bench  the benchmarks behind docs/PERFORMANCE.md
 SHELL    := /bin/bash
 GO       ?= go
@@ -11,7 +12,7 @@ TOOLS    := ip:iproute2 tc:iproute2 ping:iputils-ping sysctl:procps tcpdump:tcpd
 
 export CGO_ENABLED := 0
 
-.PHONY: build run test check lab bench tools
+.PHONY: build run test check lab bench conformance tools
 
 build:
 	$(GO) build -trimpath -ldflags "-s -w" -o spiketop .
@@ -38,5 +39,8 @@ test: tools build
 lab: tools
 	@SCENARIO="$(or $(SCENARIO),all)" KEEP="$(KEEP)" testdata/run-lab.sh
 
+conformance: tools
+	@PCAPS="$(abspath $(or $(PCAPS),../shared/pcaps))" SPIKETOP_REQUIRE=tshark $(GO) test -count=1 -v -run '^TestConformance' . | grep -vE '^(=== RUN|=== NAME|    --- PASS)'; exit $${PIPESTATUS[0]}
+
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./flow ./capture/... ./incident ./ui/...
+	$(GO) test -run '^$$' -bench . -benchmem . ./flow/... ./capture/... ./incident ./ui/...

@@ -40,7 +40,7 @@ var homes = map[string]struct{ room, why string }{
 }
 
 // pure rooms take time as a parameter and start no goroutine.
-var pure = []string{"flow", "incident", "incident/far", "capture/decode", "probe/hops"}
+var pure = []string{"flow", "incident", "incident/far", "capture/decode", "capture/dissect", "flow/stats", "probe/hops"}
 
 // sources calls f for every Go file of the program, tests included.
 func sources(t *testing.T, f func(path string, file *ast.File)) {

@@ -60,6 +60,7 @@ func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	live.AddCommand(incidentsCommand(stdout, stderr))
 	live.AddCommand(sliceCommand(ctx, stdout, stderr))
 	live.AddCommand(tapCommand(ctx, os.Stdin, stdout, stderr))
+	live.AddCommand(statsCommand(ctx, stdout, stderr))
 	live.AddCommand(doctorCommand(stdout))
 	path := pathCommand(ctx, stdout, stderr)
 	addLive(ctx, path, stdout, stderr)

@@ -10,13 +10,13 @@ import (
 )
 
 // captured is a capture file being built: pcap with nanoseconds.
-type captured struct {
+type wroteFile struct {
 	link    uint32
 	packets []byte
 }
 
 // at adds a frame at ns since 1970.
-func (c *captured) at(ns int64, frame []byte) {
+func (c *wroteFile) at(ns int64, frame []byte) {
 	h := make([]byte, 16)
 	wire.LittleEndian.PutUint32(h, uint32(ns/1e9))
 	wire.LittleEndian.PutUint32(h[4:], uint32(ns%1e9))
@@ -25,7 +25,7 @@ func (c *captured) at(ns int64, frame []byte) {
 	c.packets = append(append(c.packets, h...), frame...)
 }
 
-func (c *captured) bytes() []byte {
+func (c *wroteFile) bytes() []byte {
 	h := make([]byte, 24)
 	wire.LittleEndian.PutUint32(h, 0xa1b23c4d)
 	wire.LittleEndian.PutUint16(h[4:], 2)
@@ -35,7 +35,7 @@ func (c *captured) bytes() []byte {
 	return append(h, c.packets...)
 }
 
-func (c *captured) write(t testing.TB, name string) string {
+func (c *wroteFile) write(t testing.TB, name string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(file, c.bytes(), 0o600); err != nil {

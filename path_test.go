@@ -187,10 +187,10 @@ func TestPathMultipoint(t *testing.T) {
 // 87 ms behind nic_a on its way back, seq 7 is lost between the NICs, seq 8 on
 // its way back, seq 9 beyond vm_b, seq 10 is answered twice and missed by vif_b;
 // nic_b's host is an hour ahead, and both NICs see VXLAN.
-func fivePoints() [5]*captured {
-	var c [5]*captured
+func fivePoints() [5]*wroteFile {
+	var c [5]*wroteFile
 	for i := range c {
-		c[i] = &captured{link: 1}
+		c[i] = &wroteFile{link: 1}
 	}
 	const src, dst = "192.0.2.11", "192.0.2.27"
 	hour := int64(3600 * 1e6)
@@ -325,7 +325,7 @@ func TestPathLosses(t *testing.T) {
 // TestPathOtherFrames: VLAN, cooked, IPv6 and the first fragment of a large
 // echo are echoes too; a point may see them in another form.
 func TestPathOtherFrames(t *testing.T) {
-	a, b := &captured{link: 1}, &captured{link: 113}
+	a, b := &wroteFile{link: 1}, &wroteFile{link: 113}
 	both := func(n int64, packet func(reply bool) []byte, vlan uint16) {
 		a.at(us(n), ethernet(packet(false), vlan))
 		a.at(us(n+900), ethernet(packet(true), vlan))

@@ -83,7 +83,7 @@ func (c *cutter) put(p *pcapfile.Packet, file int) error {
 	if !known {
 		i := c.files[file].Interfaces()[p.Interface]
 		if i.Name == "" && len(c.names) > 1 {
-			i.Description = joined(i.Description, c.names[file])
+			i.Description = describedBy(i.Description, c.names[file])
 		}
 		key := ifaceKey{i.Name, i.Description, i.Filter, i.Link, i.SnapLen, i.Speed, i.MAC}
 		if n, known = c.same[key]; !known {
@@ -101,7 +101,7 @@ func (c *cutter) put(p *pcapfile.Packet, file int) error {
 	return c.out.WritePacket(&q)
 }
 
-func joined(a, b string) string {
+func describedBy(a, b string) string {
 	if a == "" {
 		return b
 	}
