@@ -105,7 +105,7 @@ func (b *builder) queued() bool {
 		return b.vm.seg == SegmentNIC
 	}
 	g := &b.told
-	return b.c.t != nil && (g.Queue > 0 && g.Queue > g.Wire && g.Wire >= 0 ||
+	return b.c.t != nil && (inQueue(g) > 0 && inQueue(g) > g.Wire && g.Wire >= 0 ||
 		g.Member == 0 && g.State != probe.Answered && b.c.t.Captured && b.backlog() != nil)
 }
 
@@ -137,7 +137,7 @@ func (b *builder) segment() string {
 		return b.vm.seg
 	case c.t == nil || !c.t.Captured || g.State == probe.Answered && g.Source == probe.ByUser:
 		return SegmentUnknown
-	case g.State == probe.Answered && g.Wire >= g.Queue:
+	case g.State == probe.Answered && g.Wire >= inQueue(g):
 		return SegmentNetwork
 	case g.State != probe.Answered && g.Member != 0:
 		return SegmentNetwork

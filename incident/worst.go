@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"time"
+
 	"spiketop/flow"
 	"spiketop/probe"
 )
@@ -26,15 +28,31 @@ func (c *collecting) late(to flow.Time) (n int, worst probe.Sample) {
 	return n, worst
 }
 
-// told returns the echo by which c is judged: the worst late one of its window,
-// for it waited longest; the guilty one while there is none.
+// told returns the echo by which c is judged: the late one of its window that
+// waited longest; the guilty one while there is none.
 func (c *collecting) told(now flow.Time) probe.Sample {
 	to, _ := c.window(now)
-	if n, w := c.late(to); n > 0 && w.RTT > c.guilty.RTT {
-		return w
+	told := c.guilty
+	if c.t == nil {
+		return told
 	}
-	return c.guilty
+	for _, e := range c.t.echoes.since(c.from) {
+		if e.Sent >= to {
+			break
+		}
+		if e.State == probe.Answered && e.over && !e.self && waited(&e.Sample) > waited(&told) {
+			told = e.Sample
+		}
+	}
+	return told
 }
+
+// waited is the RTT without what passed before this process had the write behind
+// it: an echo whose sender was kept from running tells less, however long it took.
+func waited(s *probe.Sample) time.Duration { return s.RTT - max(s.Own, 0) }
+
+// inQueue is the part of Queue that the host took, not this process.
+func inQueue(s *probe.Sample) time.Duration { return s.Queue - max(s.Own, 0) }
 
 // worst is the highest RTT that is known, nil if there is none.
 func (t *Trigger) worst() *Millis {
