@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"spiketop/testdata/lab"
 )
 
@@ -18,8 +20,12 @@ func watchStalls() error {
 		return err
 	}
 	out := json.NewEncoder(os.Stdout)
+	ts := unix.NsecToTimespec(int64(step))
 	for last := time.Now(); ; {
-		time.Sleep(step)
+		// Not time.Sleep: a thread of the runtime would wake this one, and has no priority.
+		if err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &ts, nil); err != nil && err != unix.EINTR {
+			return err
+		}
 		now := time.Now()
 		if late := now.Sub(last) - step; late > 20*time.Millisecond {
 			if err := out.Encode(lab.Stall{From: last.Round(0), Late: late}); err != nil {
