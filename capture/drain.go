@@ -178,6 +178,9 @@ func (r *Reader) lose(n uint64) {
 		return
 	}
 	r.drain.lost += n
+	if r.cfg.Recorder != nil {
+		r.cfg.Recorder.Lose(n)
+	}
 	r.tally.lose(n)
 	r.out.lost(n, Now())
 }

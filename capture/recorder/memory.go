@@ -19,13 +19,14 @@ type Frame struct {
 	HasVLAN  bool // the kernel had moved a tag from the frame to here
 	VLANTCI  uint16
 	VLANTPID uint16 // 0 = not known
+	Drops    uint16 // frames that the kernel lost since the one before, see Lose
 	Data     []byte // from the MAC header, cut by the snaplen
 }
 
 // An entry is a header of 32 bytes and the data, in multiples of 8:
 //
 //	0 size of the entry, 0 = the next one is at the start of the memory
-//	4 captured bytes
+//	4 captured bytes, 6 Drops
 //	8 Stamp
 //	16 Len
 //	20 GSOSize, 22 VLANTCI, 24 VLANTPID
@@ -33,6 +34,8 @@ type Frame struct {
 //	28 Ifindex
 const (
 	entryHeader = 32
+
+	maxSnaplen = 1<<16 - 1
 
 	flagOutgoing = 1
 	flagVLAN     = 2
@@ -53,12 +56,13 @@ type Memory struct {
 	newest     int64
 	cutOff     int64 // every frame up to this stamp may have been overwritten
 	frames     uint64
+	lost       uint64 // that no frame tells yet
 }
 
 // New sets bytes of memory aside, which the kernel provides as they are used. Of
 // each frame the first snaplen bytes are kept. The memory is given back by Close.
 func New(bytes, snaplen int) (*Memory, error) {
-	if bytes < Least || snaplen < 1 || snaplen > bytes/16 {
+	if bytes < Least || snaplen < 1 || snaplen > min(bytes/16, maxSnaplen) {
 		return nil, fmt.Errorf("flight recorder of %d bytes, %d a frame: out of range", bytes, snaplen)
 	}
 	mem, err := unix.Mmap(-1, 0, bytes&^7, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
@@ -104,7 +108,8 @@ func (m *Memory) Add(f *Frame) {
 	m.free(m.head, m.head+need)
 	e := m.mem[m.head : m.head+need]
 	binary.NativeEndian.PutUint32(e, uint32(need))
-	binary.NativeEndian.PutUint32(e[4:], uint32(len(data)))
+	binary.NativeEndian.PutUint16(e[4:], uint16(len(data)))
+	binary.NativeEndian.PutUint16(e[6:], m.tell())
 	binary.NativeEndian.PutUint64(e[8:], uint64(f.Stamp))
 	binary.NativeEndian.PutUint32(e[16:], f.Len)
 	binary.NativeEndian.PutUint16(e[20:], f.GSOSize)
@@ -120,6 +125,21 @@ func (m *Memory) Add(f *Frame) {
 	m.head += need
 	m.frames++
 	m.newest = max(m.newest, f.Stamp)
+}
+
+// Lose notes that the kernel lost n frames: the next one that is added tells it.
+// It belongs to the goroutine of Add, outside Begin and End.
+func (m *Memory) Lose(n uint64) {
+	m.mu.Lock()
+	m.lost += n
+	m.mu.Unlock()
+}
+
+// tell takes of the losses what fits into an entry.
+func (m *Memory) tell() uint16 {
+	n := min(m.lost, 1<<16-1)
+	m.lost -= n
+	return uint16(n)
 }
 
 func flags(f *Frame) (b byte) {
@@ -199,7 +219,7 @@ func (m *Memory) measure(from, to int64, room int) (n, bytes int) {
 	for range m.count {
 		e := m.mem[off:]
 		if stamp := int64(binary.NativeEndian.Uint64(e[8:])); stamp >= from && stamp < to {
-			size := int(binary.NativeEndian.Uint32(e[4:]))
+			size := int(binary.NativeEndian.Uint16(e[4:]))
 			if room -= size + 64; room < 0 {
 				break
 			}
@@ -211,7 +231,7 @@ func (m *Memory) measure(from, to int64, room int) (n, bytes int) {
 }
 
 func readEntry(e, arena []byte) (Frame, []byte) {
-	n := int(binary.NativeEndian.Uint32(e[4:]))
+	n := int(binary.NativeEndian.Uint16(e[4:]))
 	at := len(arena)
 	arena = append(arena, e[entryHeader:entryHeader+n]...)
 	return Frame{
@@ -220,6 +240,7 @@ func readEntry(e, arena []byte) (Frame, []byte) {
 		GSOSize:  binary.NativeEndian.Uint16(e[20:]),
 		VLANTCI:  binary.NativeEndian.Uint16(e[22:]),
 		VLANTPID: binary.NativeEndian.Uint16(e[24:]),
+		Drops:    binary.NativeEndian.Uint16(e[6:]),
 		GSOType:  e[26],
 		Ifindex:  binary.NativeEndian.Uint32(e[28:]),
 		Outgoing: e[27]&flagOutgoing != 0,
