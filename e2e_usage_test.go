@@ -42,6 +42,10 @@ func TestUsage(t *testing.T) {
 		{"bad filter", []string{"--filter", "host and"}, exitUsage, "read --filter"},
 		{"bad theme", []string{"--theme", "pink"}, exitUsage, `read --theme "pink"`},
 		{"few flows", []string{"--max-flows", "1"}, exitUsage, "read --max-flows 1"},
+		{"small ring", []string{"--ring", "ring", "--ring-size", "3M"}, exitUsage, `read --ring-size "3M": not a size between 16.0MB`},
+		{"no size", []string{"--ring-size", "much"}, exitUsage, `read --ring-size "much"`},
+		{"short ring", []string{"--ring", "ring", "--ring-time", "1s"}, exitUsage, "read --ring-time 1s: not between 10s"},
+		{"ring of nothing", []string{"--ring", "ring", "--snaplen", "0"}, exitUsage, "--ring writes what --snaplen 0 does not keep"},
 		{"no terminal", []string{}, exitFailed, "is no terminal"},
 		{"escapes do not reach the terminal", []string{"--theme", "\x1b[31m"}, exitUsage, "read --theme"},
 	}

@@ -74,11 +74,7 @@ func (p *packetFile) write(w io.Writer) error {
 	guilty := &guiltyEcho{trigger: &p.in.Trigger}
 	for i, id := range p.links {
 		l := p.world.Link(id)
-		about := "captured by spiketop on " + p.in.Host
-		if l.Bond != "" {
-			about = "member of " + l.Bond + ", " + about
-		}
-		if _, err := out.AddInterface(pcapfile.Interface{Name: l.Name, Description: incident.Clean(about), Link: pcapfile.EN10, SnapLen: uint32(p.snap), Speed: l.SpeedBps}); err != nil {
+		if _, err := out.AddInterface(pcapfile.Interface{Name: l.Name, Description: aboutLink(l, p.in.Host), Link: pcapfile.EN10, SnapLen: uint32(p.snap), Speed: l.SpeedBps}); err != nil {
 			return err
 		}
 		notes[i] = newFrameNotes(guilty, p.world, l)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -31,7 +30,8 @@ type options struct {
 	linkSpeed map[string]uint64 // bit/s by NIC name
 	maxFlows  int               // a NIC
 	snaplen   int               // bytes of each frame in the flight recorder, 0 = none
-	incidents string            // directory, "" = the default of this user
+	ring      ringOptions
+	incidents string // directory, "" = the default of this user
 	keep      int
 	hold      time.Duration // 0 = a frozen screen stays
 	runFor    time.Duration // 0 = until the person quits
@@ -49,6 +49,7 @@ type options struct {
 // rawFlags is what cobra fills in, before it is checked.
 type rawFlags struct {
 	options
+	ring                          ringFlags
 	spike, hold, runFor, interval string
 	storage, linkSpeed            []string
 	iface, netFilter, scale       string
@@ -83,6 +84,7 @@ func bindFlags(cmd *cobra.Command, r *rawFlags) {
 	f.StringArrayVar(&r.linkSpeed, "link-speed", nil, "real speed of a NIC: `NIC=RATE`, as eth0=40M (repeatable)")
 	f.IntVar(&r.maxFlows, "max-flows", 1<<20, "flows kept for each NIC")
 	f.IntVar(&r.snaplen, "snaplen", 128, "first bytes of each frame that are kept for an incident's packets.pcapng; 0 = none")
+	r.ring.bind(f)
 	f.StringVar(&r.incidents, "incidents", "", "`DIR` of incidents (as root /var/lib/spiketop/incidents)")
 	f.IntVar(&r.keep, "keep", 200, "incidents kept, oldest go first")
 	f.StringVar(&r.hold, "hold", "30s", "`DURATION` that a frozen screen stays untouched; 0 = until a key")
@@ -267,7 +269,9 @@ func (r *rawFlags) checkLimits(o *options) error {
 	case o.theme != "dark" && o.theme != "light":
 		return usage("", "read --theme %q: want dark or light", o.theme)
 	}
-	return nil
+	var err error
+	o.ring, err = r.ring.check(o.snaplen)
+	return err
 }
 
 func (r *rawFlags) checkScale(o *options) (err error) {
@@ -282,23 +286,9 @@ func (r *rawFlags) checkScale(o *options) (err error) {
 
 // parseRate reads a rate in bit/s with an SI unit: 40M, 2.5G, 100000000.
 func parseRate(s string) (uint64, error) {
-	text := strings.TrimSuffix(strings.TrimSuffix(s, "bit/s"), "bit")
-	factor := 1.0
-	if n := len(text); n > 0 {
-		switch text[n-1] {
-		case 'k', 'K':
-			factor, text = 1e3, text[:n-1]
-		case 'm', 'M':
-			factor, text = 1e6, text[:n-1]
-		case 'g', 'G':
-			factor, text = 1e9, text[:n-1]
-		case 't', 'T':
-			factor, text = 1e12, text[:n-1]
-		}
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(v) || v*factor < 1000 || v*factor > 1e14 {
+	v, err := parseSI(strings.TrimSuffix(strings.TrimSuffix(s, "bit/s"), "bit"))
+	if err != nil || v < 1000 || v > 1e14 {
 		return 0, fmt.Errorf("%q is not a rate between 1k and 100T", s)
 	}
-	return uint64(v * factor), nil
+	return uint64(v), nil
 }

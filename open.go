@@ -26,7 +26,7 @@ func openSession(o *options, stderr io.Writer) (*session, error) {
 	s := &session{o: o, ev: &events{}, host: hostName(), readers: map[flow.LinkID]*capture.Reader{}, kept: map[flow.LinkID]*recorder.Memory{}, why: map[flow.LinkID]string{},
 		batches: make(chan *flow.Batch, 64), probes: make(chan probe.Event, 4096), updates: make(chan link.Update, 1),
 		counters: make(chan []flow.LinkCounters, 8), sampled: make(chan sampleList, 1), states: make(chan *link.State, 1), asks: make(chan ask, 4), configs: make(chan reread, 1), said: make(chan string, 16)}
-	for _, open := range []func() error{s.openLog, s.openLinks, s.openReaders, s.openStore} {
+	for _, open := range []func() error{s.openLog, s.openLinks, s.openReaders, s.openStore, s.openRing} {
 		if err := open(); err != nil {
 			s.close()
 			return nil, err
@@ -179,8 +179,8 @@ func (s *session) openStore() (err error) {
 	return nil
 }
 
-// foreignStore reports whether incidents belong to somebody else: the user
-// behind sudo, or whoever owns the directory that was named.
+// foreignStore reports whether incidents or the ring belong to somebody else: the
+// user behind sudo, or whoever owns a directory that was named.
 func (s *session) foreignStore() bool {
 	if s.store == nil {
 		return false
@@ -188,8 +188,14 @@ func (s *session) foreignStore() bool {
 	if uid, _ := sudoUser(os.Getenv, os.Geteuid()); uid >= 0 {
 		return true
 	}
-	var st unix.Stat_t
-	return unix.Stat(s.store.Dir(), &st) == nil && int(st.Uid) != os.Geteuid()
+	dirs := []string{s.store.Dir()}
+	if s.ring != nil {
+		dirs = append(dirs, s.ring.Dir())
+	}
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		var st unix.Stat_t
+		return unix.Stat(dir, &st) == nil && int(st.Uid) != os.Geteuid()
+	})
 }
 
 func ownPath() string {

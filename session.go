@@ -8,12 +8,14 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"spiketop/capture"
 	"spiketop/capture/link"
 	"spiketop/capture/recorder"
+	"spiketop/capture/ring"
 	"spiketop/flow"
 	"spiketop/incident"
 	"spiketop/incident/store"
@@ -44,6 +46,7 @@ const recorderBytes = 32 << 20
 //	disk sampler      the connection to libvirt              ctx
 //	hangups           nothing: reads the configuration       ctx
 //	far side          the process of a far tap (path --live) ctx; then its group has ended
+//	ring writer       the files of --ring                    ctx, and the readers have ended
 //	saver             the incident directory                 its queue is closed and written
 //	watch             Set, Monitor, World, targets           ctx; its last act closes the saver's queue
 //	screen            the terminal (live only)               ctx, or the person quits
@@ -65,6 +68,7 @@ type session struct {
 	kept    map[flow.LinkID]*recorder.Memory // flight recorders of the readers
 	why     map[flow.LinkID]string           // why a NIC is captured
 	store   *store.Store
+	ring    *ring.Ring // nil without --ring
 
 	batches  chan *flow.Batch
 	probes   chan probe.Event
@@ -82,10 +86,11 @@ type session struct {
 	tap         *tap                 // nil but in spiketop tap
 	far         *farSide             // nil but in path --live
 
-	tasks sync.WaitGroup
-	mu    sync.Mutex // protects what follows
-	err   error      // first fatal error
-	crash *crash     // first panic of a task
+	draining atomic.Int64 // readers that run
+	tasks    sync.WaitGroup
+	mu       sync.Mutex // protects what follows
+	err      error      // first fatal error
+	crash    *crash     // first panic of a task
 }
 
 // sampleList tells the sampler which links to read from now on.
@@ -186,6 +191,7 @@ func (s *session) run(ctx context.Context) error {
 	for _, r := range s.readers {
 		s.goReader(ctx, r)
 	}
+	s.runRing(ctx)
 	s.task(func() { s.watcher.Run(ctx, s.updates) })
 	s.task(func() { s.sample(ctx) })
 	s.runTaps(ctx)
@@ -211,7 +217,9 @@ func (s *session) run(ctx context.Context) error {
 // goReader runs the drain of one link. A ring that fails for good is said, the
 // other links go on.
 func (s *session) goReader(ctx context.Context, r *capture.Reader) {
+	s.draining.Add(1)
 	s.task(func() {
+		defer s.draining.Add(-1)
 		if err := quiet(r.Run(ctx)); err != nil {
 			s.say(err.Error())
 		}

@@ -27,7 +27,7 @@ const (
 )
 
 // tapUnused are flags of the monitor that mean nothing to a tap.
-var tapUnused = []string{"ping", "no-ping", "ping-interval", "spike", "snaplen", "incidents", "keep", "hold", "filter", "theme", "filter-code", "net-filter", "max-bandwidth", "text"}
+var tapUnused = []string{"ping", "no-ping", "ping-interval", "spike", "snaplen", "ring", "ring-size", "ring-time", "incidents", "keep", "hold", "filter", "theme", "filter-code", "net-filter", "max-bandwidth", "text"}
 
 func tapCommand(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	raw := &rawFlags{}
@@ -37,7 +37,7 @@ answers questions about the last minute that come on standard input. It pings
 nobody, writes nothing to disk, and ends when its standard input or output
 closes. "spiketop path --live ssh://THIS_HOST" starts it by itself.`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			raw.noPing, raw.snaplen = true, 0
+			raw.noPing, raw.snaplen, raw.ring.dir = true, 0, ""
 			o, err := raw.check(args)
 			if err != nil {
 				return err

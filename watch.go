@@ -84,6 +84,7 @@ func newWatch(s *session, sv *saver) *watch {
 // run watches until ctx ends, then seals what is open and waits for the disk.
 func (w *watch) run(ctx context.Context) {
 	w.setLinks()
+	w.tellRing()
 	if !w.s.o.noPing {
 		w.book.given(w.s.o.pings)
 		if len(w.s.o.pings) == 0 {

@@ -47,6 +47,7 @@ func (w *watch) setWorld(next *flow.World) {
 	w.world = next.Index()
 	w.unclassed = false
 	w.publishClasses()
+	w.tellRing()
 	w.mon.SetWorld(capture.Now(), next)
 }
 

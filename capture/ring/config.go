@@ -7,7 +7,7 @@ import (
 )
 
 // LeastSize is the smallest ring, in bytes.
-const LeastSize = 16 << 20
+const LeastSize = 16_000_000
 
 const (
 	pieces       = 16 // files that a full ring consists of, so that little goes at once
