@@ -68,7 +68,7 @@ func (m *Monitor) collect(t *target, e *echo, kind string) *collecting {
 	th := t.threshold()
 	c := &collecting{kind: kind, offset: m.offset, world: m.world, t: t, guilty: e.Sample,
 		usual: t.usualMember, baseline: th.median, threshold: th.freeze, outstanding: probe.None,
-		sent: e.Sent, from: windowFrom(m.offset, e.Sent), end: e.Sent, classified: m.world.Generation}
+		sent: e.Sent, from: windowFrom(m.offset, began(&e.Sample)), end: e.Sent, classified: m.world.Generation}
 	m.takeBaseline(c)
 	return c
 }

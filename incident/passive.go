@@ -369,7 +369,7 @@ func (m *Monitor) takeOver(c *collecting, t *target, e *echo, kind, rule string)
 		c.outstanding = e.Age
 	}
 	c.end = max(c.end, e.Sent)
-	if from := windowFrom(c.offset, e.Sent); from < c.from {
+	if from := windowFrom(c.offset, began(&e.Sample)); from < c.from {
 		c.from, c.win, c.baseDone = from, nil, false
 		m.takeBaseline(c)
 		m.sumBaseline(c, baseFirst)

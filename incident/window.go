@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"spiketop/flow"
+	"spiketop/probe"
 )
 
 // Times of an incident.
@@ -30,6 +31,14 @@ func slotCeil(o flow.WallOffset, t flow.Time) flow.Time {
 	return s
 }
 
+// began is where the time of an echo begins to run.
+func began(e *probe.Sample) flow.Time {
+	if e.Began != 0 {
+		return e.Began
+	}
+	return e.Sent
+}
+
 // windowFrom is the begin of the window of an echo sent at sent.
 func windowFrom(o flow.WallOffset, sent flow.Time) flow.Time {
 	return slotFloor(o, sent.Add(-windowBefore))
@@ -49,6 +58,8 @@ func windowTo(o flow.WallOffset, from, end flow.Time) (to flow.Time, capped bool
 // outstanding at now has waited until now.
 func echoEnd(e *echo, now flow.Time) flow.Time {
 	switch {
+	case e.RTT >= 0 && e.Back != 0:
+		return e.Back
 	case e.RTT >= 0:
 		return e.Sent.Add(e.RTT)
 	case e.State == outstanding:

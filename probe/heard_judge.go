@@ -65,8 +65,10 @@ func (h *Heard) judge(l *heardLane, f *heardFlight) (final bool) {
 }
 
 func (h *Heard) report(l *heardLane, f *heardFlight, m Sample) {
-	m.Target, m.N, m.ID, m.Seq, m.Sent, m.Member = l.ID, f.n, f.id, f.seq, f.sent, f.member
-	if m.State != Answered {
+	m.Target, m.N, m.ID, m.Seq, m.Sent, m.Began, m.Member = l.ID, f.n, f.id, f.seq, f.sent, f.sent, f.member
+	if m.State == Answered {
+		m.Back = f.sent.Add(m.RTT)
+	} else {
 		m.RTT, m.Wire, m.Wakeup, m.Queue, m.Own = None, None, None, f.queue, None
 	}
 	h.out = append(h.out, m)

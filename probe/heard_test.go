@@ -58,14 +58,14 @@ func TestHeardMeasures(t *testing.T) {
 	got = append(got, h.Tick(flow.Time(3220*ms))...)
 	at := func(d time.Duration) flow.Time { return flow.Time(d) }
 	want := []Sample{
-		{Target: 1, N: 1, ID: 7, Seq: 1, Sent: at(999 * ms), RTT: None, Queue: 1 * ms, Wire: None, Wakeup: None, Own: None, Member: 1},
+		{Target: 1, N: 1, ID: 7, Seq: 1, Sent: at(999 * ms), Began: at(999 * ms), RTT: None, Queue: 1 * ms, Wire: None, Wakeup: None, Own: None, Member: 1},
 		// 1 ms to the NIC and 30 ms from there.
-		{Target: 1, N: 1, ID: 7, Seq: 1, Sent: at(999 * ms), State: Answered, RTT: 31 * ms, Queue: 1 * ms, Wire: 30 * ms, Wakeup: None, Own: None, Member: 1, ReplyMember: 2},
-		{Target: 1, N: 2, ID: 7, Seq: 2, Sent: at(1100 * ms), RTT: None, Queue: None, Wire: None, Wakeup: None, Own: None, Member: 1},
-		{Target: 1, N: 2, ID: 7, Seq: 2, Sent: at(1100 * ms), State: Answered, RTT: 5 * ms, Queue: None, Wire: 5 * ms, Wakeup: None, Own: None, Member: 1, ReplyMember: 1},
-		{Target: 1, N: 3, ID: 7, Seq: 3, Sent: at(1200 * ms), RTT: None, Queue: None, Wire: None, Wakeup: None, Own: None, Member: 1},
-		{Target: 1, N: 3, ID: 7, Seq: 3, Sent: at(1200 * ms), Age: 150 * ms, RTT: None, Queue: None, Wire: None, Wakeup: None, Own: None, Member: 1},
-		{Target: 1, N: 3, ID: 7, Seq: 3, Sent: at(1200 * ms), State: Lost, RTT: None, Queue: None, Wire: None, Wakeup: None, Own: None, Member: 1},
+		{Target: 1, N: 1, ID: 7, Seq: 1, Sent: at(999 * ms), Began: at(999 * ms), State: Answered, Back: at(1030 * ms), RTT: 31 * ms, Queue: 1 * ms, Wire: 30 * ms, Wakeup: None, Own: None, Member: 1, ReplyMember: 2},
+		{Target: 1, N: 2, ID: 7, Seq: 2, Sent: at(1100 * ms), Began: at(1100 * ms), RTT: None, Queue: None, Wire: None, Wakeup: None, Own: None, Member: 1},
+		{Target: 1, N: 2, ID: 7, Seq: 2, Sent: at(1100 * ms), Began: at(1100 * ms), State: Answered, Back: at(1105 * ms), RTT: 5 * ms, Queue: None, Wire: 5 * ms, Wakeup: None, Own: None, Member: 1, ReplyMember: 1},
+		{Target: 1, N: 3, ID: 7, Seq: 3, Sent: at(1200 * ms), Began: at(1200 * ms), RTT: None, Queue: None, Wire: None, Wakeup: None, Own: None, Member: 1},
+		{Target: 1, N: 3, ID: 7, Seq: 3, Sent: at(1200 * ms), Began: at(1200 * ms), Age: 150 * ms, RTT: None, Queue: None, Wire: None, Wakeup: None, Own: None, Member: 1},
+		{Target: 1, N: 3, ID: 7, Seq: 3, Sent: at(1200 * ms), Began: at(1200 * ms), State: Lost, RTT: None, Queue: None, Wire: None, Wakeup: None, Own: None, Member: 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -71,6 +71,12 @@ type Sample struct {
 	State  State
 	Source Source
 
+	// Began is the stamp in the payload, from which the RTT runs; Sent is when the
+	// write of it had returned, which a pause of this process makes later. It is
+	// Sent where the stamp is not confirmed. Back is when the answer was there: the
+	// NIC's stamp, else the socket's; 0 without one.
+	Began, Back flow.Time
+
 	// RTT = Queue + Wire when measured by the kernel. None while outstanding.
 	RTT time.Duration
 	// Queue runs from the send time in the payload to the NIC's stamp on the way

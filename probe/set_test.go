@@ -166,6 +166,30 @@ func (z *fuzzer) bounds(flights int) {
 	}
 }
 
+// A process that is kept from running between the stamp in the payload and the end
+// of the write notes a late Sent; when the echo began and ended is known all the same.
+func TestBeganAndBack(t *testing.T) {
+	far := netip.MustParseAddr("10.0.0.1")
+	s := NewSet(SetConfig{})
+	s.SetTargets([]Target{{ID: 1, Addr: far, Captured: true}})
+	s.SetLinks([]flow.LinkID{1})
+	at := func(ms int64) flow.Time { return flow.Time(ms * int64(msec)) }
+	s.Event(Event{Kind: Restarted, Target: 1, ID: 7, Addr: far, At: at(900)})
+	s.Tick(at(990))
+	s.Event(Event{Kind: Sent, Target: 1, At: at(1020), N: 1, ID: 7, Addr: far})
+	e := flow.Echo{At: at(1000), Link: 1, Dir: flow.Tx, ID: 7, PayloadN: 24, Dst: far.As16()}
+	binary.BigEndian.PutUint64(e.Payload[:8], uint64(at(999)))
+	s.Echo(e)
+	e.At, e.Dir, e.Reply, e.Src, e.Dst = at(1030), flow.Rx, true, e.Dst, e.Src
+	s.Echo(e)
+	s.Event(Event{Kind: Received, Target: 1, At: at(1035), N: 1, ID: 7})
+	s.Drained(1, at(1060))
+	list := s.Tick(at(1080))
+	if n := len(list); n == 0 || list[n-1].State != Answered || list[n-1].Sent != at(1020) || list[n-1].Began != at(999) || list[n-1].Back != at(1030) || list[n-1].RTT != 31*msec {
+		t.Errorf("%+v", list)
+	}
+}
+
 // A VM's flood of pings through our NIC, to other hosts and to our own gateway:
 // nothing is allocated for it.
 func TestForeignEchoesAllocateNothing(t *testing.T) {

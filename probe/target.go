@@ -225,6 +225,7 @@ func (t *target) drop(f *flight) {
 func (s *Set) report(t *target, f *flight, m Sample) {
 	m.Target, m.N, m.ID, m.Seq, m.Sent = t.ID, f.n, f.id, f.seq, f.sent
 	m.Member, m.ReplyMember = f.request.link, f.reply.link
+	m.Began, m.Back = f.began(), f.back(m.Source)
 	if m.State != Answered {
 		m.RTT, m.Wire, m.Wakeup = None, None, None
 		m.Queue, m.Own = f.queue()
@@ -233,6 +234,25 @@ func (s *Set) report(t *target, f *flight, m Sample) {
 		t.left, t.stats.Member = f.n, f.request.link
 	}
 	s.out = append(s.out, m)
+}
+
+// began is the stamp in the payload, if it is to be believed.
+func (f *flight) began() flow.Time {
+	if queue, _ := f.queue(); queue == None {
+		return f.sent
+	}
+	return f.request.stamp
+}
+
+// back is when the answer came, by the clock that has measured it.
+func (f *flight) back(by Source) flow.Time {
+	switch {
+	case f.reply.ok && by == ByKernel:
+		return f.reply.at
+	case f.hasReceived:
+		return f.received
+	}
+	return 0
 }
 
 // finish reports f's final state. The caller removes it.
