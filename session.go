@@ -28,6 +28,9 @@ const memoryBudget = 512 << 20
 // as it is filled.
 const recorderBytes = 32 << 20
 
+// vifRecorderBytes is that of all vifs' pings together: 26 000 of them.
+const vifRecorderBytes = 4 << 20
+
 // session is everything that is open while the monitor runs. Who owns what:
 //
 //	goroutine         owns                                   ends when
@@ -64,7 +67,9 @@ type session struct {
 	readers map[flow.LinkID]*capture.Reader
 	kept    map[flow.LinkID]*recorder.Memory // flight recorders of the readers
 	why     map[flow.LinkID]string           // why a NIC is captured
-	store   *store.Store
+
+	keptVIFs *recorder.Memory // flight recorder of the pings on vifs, of all taps; nil = none
+	store    *store.Store
 
 	batches  chan *flow.Batch
 	probes   chan probe.Event
@@ -158,6 +163,9 @@ func (s *session) close() {
 	}
 	for _, m := range s.kept {
 		_ = m.Close()
+	}
+	if s.keptVIFs != nil {
+		_ = s.keptVIFs.Close()
 	}
 	if s.sampler != nil {
 		_ = s.sampler.Close()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"spiketop/capture/icmptap"
+	"spiketop/capture/recorder"
 	"spiketop/flow"
 )
 
@@ -38,7 +39,8 @@ type vifConsumer interface {
 func (s *session) runTaps(ctx context.Context) {
 	v := &s.vifTaps
 	v.tapped = make(chan *icmptap.Batch, 64)
-	taps, err := icmptap.Open(icmptap.Config{Clock: s.clock, Out: v.tapped})
+	s.openVIFRecorder()
+	taps, err := icmptap.Open(icmptap.Config{Clock: s.clock, Out: v.tapped, Recorder: s.keptVIFs})
 	if err != nil {
 		s.say(err.Error())
 		return
@@ -50,6 +52,20 @@ func (s *session) runTaps(ctx context.Context) {
 		}
 	})
 	s.task(func() { s.watchTaps(ctx) })
+}
+
+// openVIFRecorder sets the memory of the taps' flight recorder aside, none with
+// --snaplen 0. Without it the pings are followed all the same.
+func (s *session) openVIFRecorder() {
+	if s.o.snaplen == 0 {
+		return
+	}
+	m, err := recorder.New(vifRecorderBytes, min(s.o.snaplen, icmptap.SnapLen))
+	if err != nil {
+		s.say(err.Error())
+		return
+	}
+	s.keptVIFs = m
 }
 
 // watchTaps says why a vif cannot be tapped, each reason once.
@@ -103,6 +119,7 @@ func (w *watch) vifEchoes(b *icmptap.Batch) {
 	w.seen(b.Echoes)
 	w.tapLost(uint64(len(b.Gaps)))
 	w.vifs.upTo = max(w.vifs.upTo, b.Drained)
+	w.evidence.vifGaps(b.Gaps)
 	handVIFs(w.mon, b)
 }
 

@@ -48,6 +48,7 @@ func (w *watch) setWorld(next *flow.World) {
 	w.unclassed = false
 	w.publishClasses()
 	w.mon.SetWorld(capture.Now(), next)
+	w.evidence.vifNames(capture.Now(), next.Guests)
 }
 
 // update takes a new picture of the links.
