@@ -144,12 +144,17 @@ func (h *heldFrames) prepend(l *heldLink, c recorder.Cut, from int64) {
 
 // take returns the frames of a sealed incident and forgets them; nil if there is
 // no recorder.
-func (e *evidence) take(number int, off flow.WallOffset, drained watermarks) *heldFrames {
-	h := e.held[number]
-	if h != nil { // the end of the window may have come since
-		drained.vifs = h.window.To // what is there: taps tell their watermark late while nobody pings
-		e.cut(incident.OpenWindow{Number: number, Window: h.window}, off, drained)
-		delete(e.held, number)
+func (e *evidence) take(in *incident.Incident, off flow.WallOffset, drained watermarks) *heldFrames {
+	if len(e.recorders) == 0 {
+		return nil
 	}
+	window := flow.Span{From: off.Mono(in.Window.From.UnixNano()), To: off.Mono(in.Window.To.UnixNano())}
+	if h := e.held[in.Number]; h != nil { // else the program ends just after the trigger
+		window = h.window
+	}
+	drained.vifs = window.To // what is there: taps tell their watermark late while nobody pings
+	e.cut(incident.OpenWindow{Number: in.Number, Window: window}, off, drained)
+	h := e.held[in.Number]
+	delete(e.held, in.Number)
 	return h
 }

@@ -28,7 +28,7 @@ type packetFile struct {
 
 // newPacketFile returns nil where there was no recorder.
 func (w *watch) newPacketFile(in *incident.Incident) *packetFile {
-	h := w.evidence.take(in.Number, w.world.Offset, w.watermarks())
+	h := w.evidence.take(in, w.world.Offset, w.watermarks())
 	if h == nil {
 		return nil
 	}

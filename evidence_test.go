@@ -254,6 +254,21 @@ func TestEvidenceBounds(t *testing.T) {
 	}
 }
 
+// TestEvidenceOfAnEnd: an incident that is sealed before anything was cut, as at the
+// end of the program, has its packets all the same.
+func TestEvidenceOfAnEnd(t *testing.T) {
+	l := newEvidenceLab(t)
+	l.fillVIFs()
+	l.drained[1] = l.at(600)
+	if _, part := l.written(t); part.Frames != 14 || len(part.Missing) != 0 || len(l.evidence.held) != 0 {
+		t.Errorf("%+v, %d held", part, len(l.evidence.held))
+	}
+	l.evidence.recorders = nil
+	if l.newPacketFile(l.in) != nil {
+		t.Error("packets without a recorder")
+	}
+}
+
 // TestEvidenceOverwritten: the recorder of vifs says itself from when on it holds.
 func TestEvidenceOverwritten(t *testing.T) {
 	l := newEvidenceLab(t)
