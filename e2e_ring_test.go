@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,7 +39,7 @@ func liveAndRing(t *testing.T, offloads bool) {
 	if status := h.end(); status != 0 {
 		t.Errorf("exit status %d; standard error:\n%s", status, h.stderr.String())
 	}
-	again := replayedRing(t, dir)
+	again := replayedRing(t, dir, append([]string{"--spike", "60ms"}, labFlags[2:]...)...)
 	if diff := cmp.Diff(comparable(live), comparable(again)); diff != "" {
 		t.Errorf("(-live +replay of its ring):\n%s", diff)
 	}
@@ -64,11 +65,10 @@ func ringFiles(t *testing.T, dir string) []string {
 }
 
 // replayedRing is the only incident of a replay of the ring.
-func replayedRing(t *testing.T, dir string) *incident.Incident {
+func replayedRing(t *testing.T, dir string, flags ...string) *incident.Incident {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
-	args := append([]string{"--spike", "60ms", "--incidents", out}, labFlags[2:]...)
-	if _, stderr, status := replayed(t, append(args, ringFiles(t, dir)...)...); status != 0 {
+	if _, stderr, status := replayed(t, slices.Concat([]string{"--incidents", out}, flags, ringFiles(t, dir))...); status != 0 {
 		t.Fatalf("status %d, said %q", status, stderr)
 	}
 	return theIncident(t, out)
@@ -76,14 +76,13 @@ func replayedRing(t *testing.T, dir string) *incident.Incident {
 
 // seen is what a replay must find as the live run did.
 type seen struct {
-	Kind, Target, Member, ReplyMember string
-	Seq                               uint16
-	Sent                              int64 // ms
-	From, To                          time.Time
-	Cause, Link, Direction            string
-	Culprit                           flowSeen
-	Flows                             map[string]flowSeen
-	Bytes                             map[string][2]uint64
+	Kind, Src, Target, Member, ReplyMember string
+	Seq                                    uint16
+	From, To                               time.Time
+	Cause, Link, Direction                 string
+	Culprit                                flowSeen
+	Flows                                  map[string]flowSeen
+	Bytes                                  map[string][2]uint64
 }
 
 type flowSeen struct {
@@ -92,8 +91,8 @@ type flowSeen struct {
 }
 
 func comparable(in *incident.Incident) seen {
-	s := seen{Kind: in.Trigger.Kind, Target: in.Trigger.Target, Member: in.Trigger.Member, ReplyMember: in.Trigger.ReplyMember, Seq: in.Trigger.Seq,
-		Sent: in.Trigger.Sent.UnixMilli(), From: in.Window.From.UTC(), To: in.Window.To.UTC(),
+	s := seen{Kind: in.Trigger.Kind, Src: in.Trigger.Src, Target: in.Trigger.Target, Member: in.Trigger.Member, ReplyMember: in.Trigger.ReplyMember, Seq: in.Trigger.Seq,
+		From: in.Window.From.UTC(), To: in.Window.To.UTC(),
 		Cause: in.Verdict.Cause, Link: in.Verdict.Link, Direction: in.Verdict.Direction, Flows: map[string]flowSeen{}, Bytes: map[string][2]uint64{}}
 	for d, rows := range map[string][]incident.FlowRow{"rx": in.Flows.Rx, "tx": in.Flows.Tx} {
 		for _, r := range rows {

@@ -22,6 +22,7 @@ const (
 // they are overwritten. It belongs to the watch.
 type evidence struct {
 	recorders map[flow.LinkID]*recorder.Memory
+	vifs      *vifEvidence        // nil = no recorder of vifs
 	held      map[int]*heldFrames // by number of the incident
 	waiting   map[string]int      // bytes of incidents that the disk has not taken yet, by ID
 	next      flow.Time
@@ -31,6 +32,7 @@ type evidence struct {
 type heldFrames struct {
 	window flow.Span
 	links  map[flow.LinkID]*heldLink
+	vifs   heldVIFs
 	most   int // bytes that it may hold
 	room   int // of them left
 }
@@ -44,13 +46,19 @@ type heldLink struct {
 	beyond bool  // the room was used up
 }
 
-func newEvidence(r map[flow.LinkID]*recorder.Memory) *evidence {
-	return &evidence{recorders: r, held: map[int]*heldFrames{}, waiting: map[string]int{}}
+// watermarks say until when everything has been read.
+type watermarks struct {
+	links map[flow.LinkID]flow.Time
+	vifs  flow.Time
+}
+
+func newEvidence(r map[flow.LinkID]*recorder.Memory, vifs *recorder.Memory) *evidence {
+	return &evidence{recorders: r, vifs: newVIFEvidence(vifs), held: map[int]*heldFrames{}, waiting: map[string]int{}}
 }
 
 // keep cuts what the open windows have come to. drained says how far each link
 // has been read.
-func (e *evidence) keep(now flow.Time, open []incident.OpenWindow, off flow.WallOffset, drained map[flow.LinkID]flow.Time) {
+func (e *evidence) keep(now flow.Time, open []incident.OpenWindow, off flow.WallOffset, drained watermarks) {
 	if len(e.recorders) == 0 || len(open) == 0 && len(e.held) == 0 || now < e.next {
 		return
 	}
@@ -60,7 +68,7 @@ func (e *evidence) keep(now flow.Time, open []incident.OpenWindow, off flow.Wall
 	}
 }
 
-func (e *evidence) cut(o incident.OpenWindow, off flow.WallOffset, drained map[flow.LinkID]flow.Time) {
+func (e *evidence) cut(o incident.OpenWindow, off flow.WallOffset, drained watermarks) {
 	h := e.held[o.Number]
 	if h == nil {
 		most := min(evidenceMost, e.free())
@@ -68,14 +76,25 @@ func (e *evidence) cut(o incident.OpenWindow, off flow.WallOffset, drained map[f
 		e.held[o.Number] = h
 	}
 	h.window = o.Window
+	from := off.Wall(o.Window.From).UnixNano()
+	if e.vifs != nil { // first: it is the least
+		e.vifs.cut(h, from, off.Wall(min(o.Window.To, drained.vifs)).UnixNano())
+	}
 	for id, m := range e.recorders {
 		to := o.Window.To
-		if d, ok := drained[id]; ok {
+		if d, ok := drained.links[id]; ok {
 			to = min(to, d)
 		}
-		h.cut(id, m, off.Wall(o.Window.From).UnixNano(), off.Wall(to).UnixNano())
+		l := h.links[id]
+		if l == nil {
+			l = newHeldLink(from)
+			h.links[id] = l
+		}
+		h.cut(l, m, from, off.Wall(to).UnixNano())
 	}
 }
+
+func newHeldLink(from int64) *heldLink { return &heldLink{begin: from, from: from, upTo: from} }
 
 // free is how much of evidenceAll nobody holds or may come to hold.
 func (e *evidence) free() int {
@@ -90,12 +109,7 @@ func (e *evidence) free() int {
 }
 
 // cut takes what is new of one link.
-func (h *heldFrames) cut(id flow.LinkID, m *recorder.Memory, from, to int64) {
-	l := h.links[id]
-	if l == nil {
-		l = &heldLink{begin: from, from: from, upTo: from}
-		h.links[id] = l
-	}
+func (h *heldFrames) cut(l *heldLink, m *recorder.Memory, from, to int64) {
 	if from < l.begin && !l.beyond { // an earlier echo has become the guilty one
 		h.prepend(l, m.Cut(from, l.begin, h.room), from)
 	}
@@ -130,11 +144,17 @@ func (h *heldFrames) prepend(l *heldLink, c recorder.Cut, from int64) {
 
 // take returns the frames of a sealed incident and forgets them; nil if there is
 // no recorder.
-func (e *evidence) take(number int, off flow.WallOffset, drained map[flow.LinkID]flow.Time) *heldFrames {
-	h := e.held[number]
-	if h != nil { // the end of the window may have come since
-		e.cut(incident.OpenWindow{Number: number, Window: h.window}, off, drained)
-		delete(e.held, number)
+func (e *evidence) take(in *incident.Incident, off flow.WallOffset, drained watermarks) *heldFrames {
+	if len(e.recorders) == 0 {
+		return nil
 	}
+	window := flow.Span{From: off.Mono(in.Window.From.UnixNano()), To: off.Mono(in.Window.To.UnixNano())}
+	if h := e.held[in.Number]; h != nil { // else the program ends just after the trigger
+		window = h.window
+	}
+	drained.vifs = window.To // what is there: taps tell their watermark late while nobody pings
+	e.cut(incident.OpenWindow{Number: in.Number, Window: window}, off, drained)
+	h := e.held[in.Number]
+	delete(e.held, in.Number)
 	return h
 }

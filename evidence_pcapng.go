@@ -22,11 +22,13 @@ type packetFile struct {
 	held  *heldFrames
 	snap  int
 	links []flow.LinkID // in pane order
+	vifs  []packetVIF   // behind the links, as far as they have frames
+	none  []string      // what of vifs is missing as a whole
 }
 
 // newPacketFile returns nil where there was no recorder.
 func (w *watch) newPacketFile(in *incident.Incident) *packetFile {
-	h := w.evidence.take(in.Number, w.world.Offset, w.drained)
+	h := w.evidence.take(in, w.world.Offset, w.watermarks())
 	if h == nil {
 		return nil
 	}
@@ -36,6 +38,7 @@ func (w *watch) newPacketFile(in *incident.Incident) *packetFile {
 			p.links = append(p.links, id)
 		}
 	}
+	p.findVIFs()
 	return p
 }
 
@@ -45,16 +48,22 @@ func (p *packetFile) part() *incident.PacketsPart {
 	for _, id := range p.links {
 		l := p.held.links[id]
 		out.Frames += len(l.frames)
-		out.Missing = append(out.Missing, p.missing(id, l)...)
+		out.Missing = append(out.Missing, p.missing(p.world.Link(id).Name, l)...)
+	}
+	for i := range p.vifs {
+		out.Frames += len(p.vifs[i].frames)
+	}
+	if l := p.held.vifs.heldLink; l != nil {
+		out.Missing = append(out.Missing, p.missing("vifs", l)...)
+		out.Missing = append(out.Missing, p.missingVIFs()...)
 	}
 	return out
 }
 
 // missing says what of the window the recorder did not hold any more.
-func (p *packetFile) missing(id flow.LinkID, l *heldLink) (out []string) {
-	name := p.world.Link(id).Name
+func (p *packetFile) missing(name string, l *heldLink) (out []string) {
 	if from := time.Unix(0, l.from); from.After(p.in.Window.From) {
-		out = append(out, fmt.Sprintf("%s: frames before %s had been overwritten", name, from.In(p.in.Window.From.Location()).Format("15:04:05.000000")))
+		out = append(out, fmt.Sprintf("%s: frames before %s had been overwritten", name, p.clock(l.from)))
 	}
 	if l.beyond {
 		out = append(out, fmt.Sprintf("%s: not all frames were kept: there was room for %s", name, incident.Bytes(uint64(p.held.most))))
@@ -62,30 +71,42 @@ func (p *packetFile) missing(id flow.LinkID, l *heldLink) (out []string) {
 	return out
 }
 
-// write writes the file: an interface for each NIC, the frames of all in the
-// order of time. May be called on any goroutine, more than once.
+// clock is a stamp as the incident writes times.
+func (p *packetFile) clock(stamp int64) string {
+	return time.Unix(0, stamp).In(p.in.Window.From.Location()).Format("15:04:05.000000")
+}
+
+// write writes the file: an interface for each NIC, then one for each vif, the
+// frames of all in the order of time. May be called on any goroutine, more than once.
 func (p *packetFile) write(w io.Writer) error {
 	comment := "spiketop incident " + p.in.ID + ": " + p.in.Verdict.Sentence
 	if m := p.part().Missing; len(m) > 0 {
 		comment += "\nnot complete: " + strings.Join(m, "; ")
 	}
 	out := pcapfile.NewWriter(w, pcapfile.Section{Application: "spiketop " + p.in.Version, Comment: incident.CleanMax(comment, 2000)})
-	notes := make([]*frameNotes, len(p.links))
+	var notes []*frameNotes // by interface
 	guilty := &guiltyEcho{trigger: &p.in.Trigger}
-	for i, id := range p.links {
+	for _, id := range p.links {
 		l := p.world.Link(id)
 		if _, err := out.AddInterface(pcapfile.Interface{Name: l.Name, Description: aboutLink(l, p.in.Host), Link: pcapfile.EN10, SnapLen: uint32(p.snap), Speed: l.SpeedBps}); err != nil {
 			return err
 		}
-		notes[i] = newFrameNotes(guilty, p.world, l)
+		notes = append(notes, newFrameNotes(guilty, p.world, l))
+	}
+	for i := range p.vifs {
+		v := &p.vifs[i]
+		if _, err := out.AddInterface(v.describe(p)); err != nil {
+			return err
+		}
+		notes = append(notes, newVIFNotes(guilty, p.world, v))
 	}
 	if err := out.WriteNames(p.names()); err != nil {
 		return err
 	}
 	var buf []byte
 	for _, at := range p.order() {
-		f := &p.held.links[p.links[at.link]].frames[at.frame]
-		packet := pcapfile.Packet{At: f.Stamp, Interface: at.link, Dir: pcapfile.DirIn, SegSize: f.GSOSize, Comments: notes[at.link].of(f)}
+		f := p.frame(at)
+		packet := pcapfile.Packet{At: f.Stamp, Interface: at.link, Dir: pcapfile.DirIn, SegSize: f.GSOSize, Drops: at.drops, Comments: notes[at.link].of(f)}
 		if f.Outgoing {
 			packet.Dir = pcapfile.DirOut
 		}
@@ -114,19 +135,30 @@ func (p *packetFile) stats(out *pcapfile.Writer, i int, id flow.LinkID) error {
 	return nil
 }
 
-// place is a frame of a link.
+// place is a frame of an interface: a link's, behind them a vif's.
 type place struct {
 	at          int64
 	link, frame int
+	drops       uint64 // that are missing before it
 }
 
-// order merges the links' frames by time.
+func (p *packetFile) frame(at place) *recorder.Frame {
+	if at.link < len(p.links) {
+		return &p.held.links[p.links[at.link]].frames[at.frame]
+	}
+	return &p.held.vifs.frames[at.frame]
+}
+
+// order merges the frames of all interfaces by time.
 func (p *packetFile) order() []place {
 	var all []place
 	for i, id := range p.links {
 		for k := range p.held.links[id].frames {
-			all = append(all, place{p.held.links[id].frames[k].Stamp, i, k})
+			all = append(all, place{at: p.held.links[id].frames[k].Stamp, link: i, frame: k})
 		}
+	}
+	for i := range p.vifs {
+		all = append(all, p.vifs[i].places(len(p.links)+i, p)...)
 	}
 	slices.SortStableFunc(all, func(a, b place) int {
 		switch {
@@ -158,6 +190,7 @@ func (p *packetFile) names() map[netip.Addr][]string {
 type frameNotes struct {
 	guilty   *guiltyEcho
 	link     string
+	vif      *packetVIF // nil = a link
 	world    *flow.World
 	classify flow.ClassifyFunc
 	dec      *decode.Decoder
@@ -175,10 +208,10 @@ func (n *frameNotes) of(f *recorder.Frame) (comments []string) {
 	var rec flow.Record
 	var echo flow.Echo
 	m := decode.Meta{Len: f.Len, Dir: flow.Rx, HasVLAN: f.HasVLAN, VLAN: f.VLANTCI}
-	if f.Outgoing {
+	if f.Outgoing != (n.vif != nil) { // what the host hands to a guest is received there
 		m.Dir = flow.Tx
 	}
-	if n.dec.Decode(f.Data, &m, &rec, &echo) && n.guilty.is(&echo, n.link) {
+	if n.dec.Decode(f.Data, &m, &rec, &echo) && n.guilty.is(&echo, n.link, n.vif != nil) {
 		comments = append(comments, fmt.Sprintf("the guilty echo: %d to %s", echo.Seq, incident.Clean(n.guilty.trigger.Target)))
 	}
 	if n.said[rec.Key] || len(n.said) >= mostNoted {
@@ -195,11 +228,11 @@ func (n *frameNotes) whose(rec *flow.Record) string {
 	if why != "" {
 		s += " (" + why + ")"
 	}
-	if g := n.world.GuestOf(rec.MAC, rec.Inner); g != nil {
-		s += ", vif " + g.Name
-		if g.Guest != "" {
-			s += ", VM " + g.Guest
-		}
+	switch g := n.world.GuestOf(rec.MAC, rec.Inner); {
+	case n.vif != nil:
+		s += n.vif.whose()
+	case g != nil:
+		s += (&packetVIF{name: g.Name, guest: g.Guest}).whose()
 	}
 	return incident.CleanMax(s, 500)
 }
@@ -213,7 +246,9 @@ type guiltyEcho struct {
 	known   bool
 }
 
-func (g *guiltyEcho) is(e *flow.Echo, link string) bool {
+// is reports whether e, seen on a link or a vif, is the echo. On vifs this host's
+// own one is known by what a NIC has shown, a VM's by its id.
+func (g *guiltyEcho) is(e *flow.Echo, link string, vif bool) bool {
 	t := g.trigger
 	if t.Kind == incident.KindManual || e.Seq != t.Seq || !g.target(e) {
 		return false
@@ -221,7 +256,7 @@ func (g *guiltyEcho) is(e *flow.Echo, link string) bool {
 	if t.EchoID != nil {
 		return e.ID == *t.EchoID
 	}
-	if !g.known && !e.Reply && (t.Member == "" || t.Member == link) {
+	if !g.known && !e.Reply && !vif && (t.Member == "" || t.Member == link) {
 		g.id, g.known = e.ID, true
 	}
 	return g.known && e.ID == g.id

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"spiketop/capture/icmptap"
 	"spiketop/capture/ring"
 	"spiketop/flow"
 	"spiketop/incident"
@@ -76,7 +78,7 @@ func (s *session) openRing() (err error) {
 	}
 	uid, gid := sudoUser(os.Getenv, os.Geteuid())
 	s.ring, err = ring.Open(ring.Config{Dir: s.o.ring.dir, Size: s.o.ring.size, Keep: s.o.ring.keep, Snaplen: s.o.snaplen,
-		Application: "spiketop " + version(), Unnamed: incident.Clean("vif, captured by spiketop on " + s.host), UID: max(uid, 0), GID: max(gid, 0), Say: s.say})
+		Application: "spiketop " + version(), Unnamed: aboutVIF("", s.host), UID: max(uid, 0), GID: max(gid, 0), Say: s.say})
 	if err != nil {
 		return &failure{err, "choose another directory with --ring DIR", exitFailed}
 	}
@@ -108,7 +110,22 @@ func (w *watch) tellRing() {
 			list = append(list, ring.Source{Memory: w.s.kept[l.ID], Name: l.Name, Description: aboutLink(l, w.s.host), Speed: l.SpeedBps})
 		}
 	}
-	w.s.ring.SetSources(list)
+	w.s.ring.SetSources(append(list, w.ringVIFs()...))
+}
+
+// ringVIFs are the sources of the vifs' pings. A vif that is captured as a NIC is
+// in the ring already.
+func (w *watch) ringVIFs() (list []ring.Source) {
+	if w.s.keptVIFs == nil {
+		return nil
+	}
+	for i := range w.world.Guests {
+		g := &w.world.Guests[i]
+		nic := slices.ContainsFunc(w.world.Links, func(l flow.Link) bool { return l.Ifindex == g.Ifindex })
+		list = append(list, ring.Source{Memory: w.s.keptVIFs, Ifindex: uint32(g.Ifindex), Name: incident.Clean(g.Name), Description: aboutVIF(g.Guest, w.s.host),
+			Snaplen: min(w.s.o.snaplen, icmptap.SnapLen), Filter: icmptap.Filter, OnDemand: true, Skip: nic})
+	}
+	return list
 }
 
 // aboutLink is the description of a link's interface in files that spiketop
@@ -119,4 +136,13 @@ func aboutLink(l *flow.Link, host string) string {
 		about = "member of " + l.Bond + ", " + about
 	}
 	return incident.Clean(about)
+}
+
+// aboutVIF is the same of a vif; guest may be "". Commas separate what is said.
+func aboutVIF(guest, host string) string {
+	about := "vif"
+	if guest != "" {
+		about += " of " + strings.ReplaceAll(guest, ",", ";")
+	}
+	return incident.Clean(about + ", captured by spiketop on " + host)
 }

@@ -30,6 +30,9 @@ const memoryBudget = 512 << 20
 // as it is filled.
 const recorderBytes = 32 << 20
 
+// vifRecorderBytes is that of all vifs' pings together: 26 000 of them.
+const vifRecorderBytes = 4 << 20
+
 // session is everything that is open while the monitor runs. Who owns what:
 //
 //	goroutine         owns                                   ends when
@@ -67,8 +70,10 @@ type session struct {
 	readers map[flow.LinkID]*capture.Reader
 	kept    map[flow.LinkID]*recorder.Memory // flight recorders of the readers
 	why     map[flow.LinkID]string           // why a NIC is captured
-	store   *store.Store
-	ring    *ring.Ring // nil without --ring
+
+	keptVIFs *recorder.Memory // flight recorder of the pings on vifs, of all taps; nil = none
+	store    *store.Store
+	ring     *ring.Ring // nil without --ring
 
 	batches  chan *flow.Batch
 	probes   chan probe.Event
@@ -86,7 +91,7 @@ type session struct {
 	tap         *tap                 // nil but in spiketop tap
 	far         *farSide             // nil but in path --live
 
-	draining atomic.Int64 // readers that run
+	draining atomic.Int64 // readers and taps that run
 	tasks    sync.WaitGroup
 	mu       sync.Mutex // protects what follows
 	err      error      // first fatal error
@@ -163,6 +168,9 @@ func (s *session) close() {
 	}
 	for _, m := range s.kept {
 		_ = m.Close()
+	}
+	if s.keptVIFs != nil {
+		_ = s.keptVIFs.Close()
 	}
 	if s.sampler != nil {
 		_ = s.sampler.Close()

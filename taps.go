@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"spiketop/capture/icmptap"
+	"spiketop/capture/recorder"
 	"spiketop/flow"
 )
 
@@ -38,18 +39,35 @@ type vifConsumer interface {
 func (s *session) runTaps(ctx context.Context) {
 	v := &s.vifTaps
 	v.tapped = make(chan *icmptap.Batch, 64)
-	taps, err := icmptap.Open(icmptap.Config{Clock: s.clock, Out: v.tapped})
+	s.openVIFRecorder()
+	taps, err := icmptap.Open(icmptap.Config{Clock: s.clock, Out: v.tapped, Recorder: s.keptVIFs})
 	if err != nil {
 		s.say(err.Error())
 		return
 	}
 	v.taps = taps
+	s.draining.Add(1)
 	s.task(func() {
+		defer s.draining.Add(-1)
 		if err := taps.Run(ctx); err != nil {
 			s.say(err.Error())
 		}
 	})
 	s.task(func() { s.watchTaps(ctx) })
+}
+
+// openVIFRecorder sets the memory of the taps' flight recorder aside, none with
+// --snaplen 0. Without it the pings are followed all the same.
+func (s *session) openVIFRecorder() {
+	if s.o.snaplen == 0 {
+		return
+	}
+	m, err := recorder.New(vifRecorderBytes, min(s.o.snaplen, icmptap.SnapLen))
+	if err != nil {
+		s.say(err.Error())
+		return
+	}
+	s.keptVIFs = m
 }
 
 // watchTaps says why a vif cannot be tapped, each reason once.
@@ -103,6 +121,7 @@ func (w *watch) vifEchoes(b *icmptap.Batch) {
 	w.seen(b.Echoes)
 	w.tapLost(uint64(len(b.Gaps)))
 	w.vifs.upTo = max(w.vifs.upTo, b.Drained)
+	w.evidence.vifGaps(b.Gaps)
 	handVIFs(w.mon, b)
 }
 

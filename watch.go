@@ -69,7 +69,7 @@ func newWatch(s *session, sv *saver) *watch {
 		troubled: map[probe.TargetID]bool{}, dropped: map[probe.TargetID]uint64{},
 		drained: map[flow.LinkID]flow.Time{}, missed: map[flow.LinkID]uint64{}, lost: map[flow.LinkID]uint64{},
 		speeds: map[flow.LinkID]uint64{}, unsaved: map[string]bool{}}
-	w.evidence = newEvidence(s.kept)
+	w.evidence = newEvidence(s.kept, s.keptVIFs)
 	w.set = probe.NewSet(probe.SetConfig{Interval: s.o.interval, Stall: 4 * loopBeat})
 	w.world = &flow.World{Generation: 1, Host: s.host, Rules: s.o.rules, Offset: s.clock.Offset(), Kernel: link.Kernel()}
 	first := s.watcher.First()
@@ -174,7 +174,7 @@ func (w *watch) judge(now flow.Time) {
 		w.saw(&s)
 	}
 	out := w.mon.Tick(now)
-	w.evidence.keep(now, w.mon.OpenWindows(), w.world.Offset, w.drained)
+	w.evidence.keep(now, w.mon.OpenWindows(), w.world.Offset, w.watermarks())
 	w.carryOut(out, now)
 	w.hurry()
 }
@@ -195,6 +195,9 @@ func (w *watch) batch(b *flow.Batch) {
 	}
 	w.mon.Batch(b)
 }
+
+// watermarks say how far links and taps have been read.
+func (w *watch) watermarks() watermarks { return watermarks{w.drained, w.vifs.upTo} }
 
 func (w *watch) event(e probe.Event) {
 	w.set.Event(e)

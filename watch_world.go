@@ -49,6 +49,7 @@ func (w *watch) setWorld(next *flow.World) {
 	w.publishClasses()
 	w.tellRing()
 	w.mon.SetWorld(capture.Now(), next)
+	w.evidence.vifNames(capture.Now(), next.Guests)
 }
 
 // update takes a new picture of the links.

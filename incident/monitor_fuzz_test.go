@@ -34,10 +34,11 @@ type fuzzRun struct {
 	slot   flow.Time
 	begun  int
 	sealed map[int]bool
+	opened map[int]bool // had a window in OpenWindows: what is held for it must be given back
 }
 
 func newFuzzRun(t *testing.T) *fuzzRun {
-	r := &fuzzRun{t: t, now: simStart, slot: simStart, n: 1, sealed: map[int]bool{}}
+	r := &fuzzRun{t: t, now: simStart, slot: simStart, n: 1, sealed: map[int]bool{}, opened: map[int]bool{}}
 	r.w = &flow.World{Generation: 1, Links: []flow.Link{{ID: 1, Name: "eth0", SpeedBps: 1e9}, {ID: 2, Name: "eth1", Bond: "b"}}}
 	r.m = NewMonitor(Config{}, r.now, r.w)
 	r.m.SetTargets([]probe.Target{{ID: 1, Name: "a", Captured: true}, {ID: 2, Name: "b", Gateway: true, Captured: true}, {ID: 3, Name: "c"}})
@@ -57,6 +58,11 @@ func (r *fuzzRun) run(in []byte) {
 		r.op(next(), next)
 	}
 	r.output(r.m.Close(r.now))
+	for n := range r.opened {
+		if !r.sealed[n] {
+			r.t.Errorf("the window of incident %d was open, and it was never sealed", n)
+		}
+	}
 	if len(r.sealed) != r.begun {
 		r.t.Errorf("%d incidents began, %d were sealed", r.begun, len(r.sealed))
 	}
@@ -235,6 +241,9 @@ func (r *fuzzRun) output(o Output) {
 		}
 		r.m.TCPInfo(a.ID, r.now.Add(-time.Duration(i)*time.Second), info)
 		r.m.TCPInfo("?", r.now, info)
+	}
+	for _, w := range r.m.OpenWindows() {
+		r.opened[w.Number] = true
 	}
 	for _, in := range o.Sealed {
 		if r.sealed[in.Number] || in.Number < 1 || in.Open {

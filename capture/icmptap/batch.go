@@ -29,7 +29,8 @@ type Batch struct {
 type Gap struct {
 	VIF         int // ifindex, 0 = of any
 	From, Until flow.Time
-	Flood       bool // the guest sent or got more than its bound; else this process was too slow
+	Flood       bool   // the guest sent or got more than its bound; else this process was too slow
+	Frames      uint64 // that are missing, as far as they are known: at least
 }
 
 // Change says that the tap of a vif was opened or is closed. Without a tap
@@ -76,8 +77,10 @@ func (o *outbox) gap(g Gap) {
 	b := o.batch()
 	if len(b.Gaps) >= maxGaps { // one that covers them all
 		all := b.Gaps[0]
+		all.Frames = 0
 		for _, x := range b.Gaps {
 			all.From, all.Until, all.Flood = min(all.From, x.From), max(all.Until, x.Until), all.Flood && x.Flood
+			all.Frames += x.Frames
 		}
 		all.VIF = 0
 		b.Gaps = append(b.Gaps[:0], all)

@@ -7,9 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// snapLen is what the socket keeps of a frame: 24 payload bytes behind
-// Ethernet, two tags, 60 bytes of IPv4 and the ICMP header are 114.
-const snapLen = 128
+// SnapLen is what the socket keeps of a frame, in bytes, and the most that a
+// Recorder gets: 24 payload bytes behind Ethernet, two tags, 60 bytes of IPv4 and
+// the ICMP header are 114.
+const SnapLen = 128
+
+// Filter says in the language of libpcap what a tap lets through, for people who
+// read a capture of it; tags before the IP header are looked behind, too.
+const Filter = "icmp[0] = 8 or icmp[0] = 0 or icmp6[0] = 128 or icmp6[0] = 129"
 
 // step is an instruction of the filter; name is where others jump to.
 type step struct {
@@ -73,7 +78,7 @@ var echoSteps = []step{
 	{name: "v6 icmp", ins: bpf.LoadIndirect{Off: 14 + 40, Size: 1}},
 	is(128, "accept"), only(129),
 
-	{name: "accept", ins: bpf.RetConstant{Val: snapLen}},
+	{name: "accept", ins: bpf.RetConstant{Val: SnapLen}},
 	{name: "drop", ins: bpf.RetConstant{Val: 0}},
 }
 

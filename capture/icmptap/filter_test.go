@@ -106,7 +106,7 @@ func TestFilter(t *testing.T) {
 			}
 			want := 0
 			if tt.want {
-				want = snapLen
+				want = SnapLen
 			}
 			if n != want {
 				t.Errorf("keeps %d bytes, want %d", n, want)
@@ -125,7 +125,7 @@ func TestSnapLen(t *testing.T) {
 		var e flow.Echo
 		m := decode.Meta{Len: uint32(len(tt.data))}
 		d := decode.New(decode.Config{Fragments: 4})
-		if !d.Decode(tt.data[:min(len(tt.data), snapLen)], &m, &rec, &e) || e.PayloadN != 24 || e.ID != 7 || e.Seq != 1 {
+		if !d.Decode(tt.data[:min(len(tt.data), SnapLen)], &m, &rec, &e) || e.PayloadN != 24 || e.ID != 7 || e.Seq != 1 {
 			t.Errorf("%s: %+v", tt.name, e)
 		}
 	}
@@ -147,7 +147,7 @@ func FuzzFilter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := vm.Run(data)
-		if err != nil || n != 0 && n != snapLen {
+		if err != nil || n != 0 && n != SnapLen {
 			t.Fatalf("%d, %v", n, err)
 		}
 		var rec flow.Record

@@ -62,7 +62,7 @@ func (s *site) port(t *testing.T, name, number string, ns *netlab.NS, addrs ...s
 	}
 }
 
-func ifindex(t *testing.T, ns *netlab.NS, name string) int {
+func ifindex(t testing.TB, ns *netlab.NS, name string) int {
 	t.Helper()
 	var i *net.Interface
 	if err := ns.Do(func() (err error) { i, err = net.InterfaceByName(name); return err }); err != nil {
@@ -372,7 +372,7 @@ func flood(t *testing.T, ns *netlab.NS, d time.Duration) (sent uint64) {
 }
 
 // sendFrames lets f send frames out of a guest's NIC.
-func sendFrames(t *testing.T, ns *netlab.NS, f func(send func([]byte) error) error) {
+func sendFrames(t testing.TB, ns *netlab.NS, f func(send func([]byte) error) error) {
 	t.Helper()
 	err := ns.Do(func() error {
 		i, err := net.InterfaceByName("eth0")

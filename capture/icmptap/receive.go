@@ -21,7 +21,7 @@ type mmsghdr struct {
 type message struct {
 	control [16]uint64 // aligned as struct cmsghdr
 	from    unix.RawSockaddrLinklayer
-	data    [snapLen]byte
+	data    [SnapLen]byte
 	iov     unix.Iovec
 }
 
@@ -37,7 +37,7 @@ func newReceiver() *receiver {
 	for i := range r.messages {
 		m, h := &r.messages[i], &r.headers[i].hdr
 		m.iov.Base = &m.data[0]
-		m.iov.SetLen(snapLen)
+		m.iov.SetLen(SnapLen)
 		h.Iov, h.Name, h.Control = &m.iov, (*byte)(unsafe.Pointer(&m.from)), (*byte)(unsafe.Pointer(&m.control[0]))
 		h.SetIovlen(1)
 	}
@@ -80,7 +80,7 @@ type frame struct {
 // frame returns the frame i of the last read.
 func (r *receiver) frame(i int) (f frame) {
 	m, h := &r.messages[i], &r.headers[i]
-	f.data = m.data[:min(h.n, snapLen)]
+	f.data = m.data[:min(h.n, SnapLen)]
 	f.length = h.n
 	f.outgoing = m.from.Pkttype == unix.PACKET_OUTGOING
 	control := unsafe.Slice((*byte)(unsafe.Pointer(&m.control[0])), len(m.control)*8)

@@ -12,6 +12,7 @@ import (
 
 	"spiketop/capture"
 	"spiketop/capture/decode"
+	"spiketop/capture/recorder"
 	"spiketop/flow"
 )
 
@@ -37,6 +38,13 @@ type Config struct {
 	Out     chan<- *Batch  // never closed; a full one makes batches merge
 	MaxVIFs int            // 0 = 1024. Each may hold 128 KiB of kernel memory
 	Rate    int            // echoes a second and vif that are delivered, 0 = 1000; half of it may come at once on top
+
+	// Recorder keeps the first bytes of every frame that is delivered, and of as many
+	// a second that passed the filter but are no whole echo (a large ping's first
+	// fragment): SnapLen at most, of all vifs in one memory, told apart by Ifindex.
+	// Outgoing there is what goes toward the guest, of a macvtap too. nil = none. The
+	// taps' goroutine writes; it must not be closed before Run has ended.
+	Recorder *recorder.Memory
 }
 
 // Taps are the taps of all vifs. Run belongs to one goroutine; Set and Stats may
@@ -49,6 +57,8 @@ type Taps struct {
 
 	// Run's own.
 	receiver *receiver
+	recorder *recorder.Memory // nil = nothing is kept
+	kept     recorder.Frame   // here so that it does not escape to the heap each time
 	decoder  *decode.Decoder
 	record   flow.Record
 	echo     flow.Echo
@@ -80,7 +90,7 @@ func Open(cfg Config) (*Taps, error) {
 	if cfg.Rate <= 0 {
 		cfg.Rate = DefaultRate
 	}
-	t := &Taps{epoll: -1, event: -1, maxVIFs: cfg.MaxVIFs, rate: float64(min(cfg.Rate, maxRate)), receiver: newReceiver(),
+	t := &Taps{epoll: -1, event: -1, maxVIFs: cfg.MaxVIFs, rate: float64(min(cfg.Rate, maxRate)), receiver: newReceiver(), recorder: cfg.Recorder,
 		decoder: decode.New(decode.Config{Fragments: 4}), stamps: capture.NewStamps(cfg.Clock), out: outbox{out: cfg.Out},
 		byFD: map[int32]*tap{}, taps: map[int]*tap{}, events: make([]unix.EpollEvent, 256)}
 	t.out.drained = capture.Now()

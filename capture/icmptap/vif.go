@@ -9,6 +9,7 @@ import (
 
 	"spiketop/capture"
 	"spiketop/capture/decode"
+	"spiketop/capture/recorder"
 	"spiketop/flow"
 )
 
@@ -39,6 +40,7 @@ type tap struct {
 	inward bool // what the device receives goes toward the guest: macvtap, ipvtap
 
 	tokens     float64
+	spare      float64   // as tokens: what is no whole echo and is only recorded
 	filled     flow.Time // when tokens were added last
 	mutedUntil flow.Time // 0 = is read
 	skipBefore flow.Time // echoes stamped before it fell into a time that was told as a Gap
@@ -57,7 +59,8 @@ func (p *tap) direction(outgoing bool) flow.Direction {
 
 // fill adds to what a vif may still deliver: at most half a second's worth waits.
 func (p *tap) fill(now flow.Time, rate float64) {
-	p.tokens = min(rate/2, p.tokens+rate*now.Sub(p.filled).Seconds())
+	more := rate * now.Sub(p.filled).Seconds()
+	p.tokens, p.spare = min(rate/2, p.tokens+more), min(rate/2, p.spare+more)
 	p.filled = now
 }
 
@@ -75,7 +78,11 @@ func (t *Taps) readTap(p *tap) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p.fill(now, t.rate)
-	allowed, over := p.tokens, flow.Time(0)
+	if t.recorder != nil {
+		t.recorder.Begin()
+		defer t.recorder.End()
+	}
+	allowed, over, left := p.tokens, flow.Time(0), uint64(0)
 	for i := range n {
 		f := t.receiver.frame(i)
 		at, off, ok := t.stamps.Convert(f.stamp, t.out.drained, now)
@@ -84,6 +91,10 @@ func (t *Taps) readTap(p *tap) bool {
 		}
 		if !t.decode(p, &f, at) {
 			p.stats.Other++
+			if p.spare >= 1 && at >= p.skipBefore {
+				p.spare--
+				t.keep(p, &f, at, off)
+			}
 			continue
 		}
 		if !ok {
@@ -94,12 +105,14 @@ func (t *Taps) readTap(p *tap) bool {
 			p.stats.Over++
 		case p.tokens < 1:
 			p.stats.Over++
+			left++
 			if over == 0 {
 				over = at
 			}
 		default:
 			p.tokens--
 			p.stats.Delivered++
+			t.keep(p, &f, at, off)
 			t.echo.VIF, t.echo.Offset = p.stats.Ifindex, off
 			t.out.echo(&t.echo)
 			t.lastEcho = now
@@ -108,9 +121,24 @@ func (t *Taps) readTap(p *tap) bool {
 	p.waiting = n == mostAtOnce
 	t.askDropped(p, now, allowed)
 	if over != 0 {
-		t.mute(p, now, over)
+		t.mute(p, now, over, left)
 	}
 	return !p.waiting
+}
+
+// keep gives a frame to the flight recorder, if there is one, between its Begin
+// and End.
+func (t *Taps) keep(p *tap, f *frame, at flow.Time, off flow.WallOffset) {
+	if t.recorder == nil {
+		return
+	}
+	stamp := int64(f.stamp)
+	if stamp == 0 {
+		stamp = int64(at) + int64(off)
+	}
+	t.kept = recorder.Frame{Stamp: stamp, Ifindex: uint32(p.stats.Ifindex), Outgoing: p.direction(f.outgoing) == flow.Rx,
+		Len: f.length, HasVLAN: f.hasVLAN, VLANTCI: f.tci, VLANTPID: f.tpid, Data: f.data}
+	t.recorder.Add(&t.kept)
 }
 
 // decode fills t.echo. ICMP inside of ICMP or of a tunnel does not pass the filter.
@@ -134,14 +162,14 @@ func (t *Taps) askDropped(p *tap, now flow.Time, allowed float64) {
 	} else {
 		p.stats.Dropped += dropped
 	}
-	t.out.gap(Gap{VIF: p.stats.Ifindex, From: p.since, Until: now, Flood: flood})
+	t.out.gap(Gap{VIF: p.stats.Ifindex, From: p.since, Until: now, Flood: flood, Frames: dropped})
 }
 
 // mute stops reading a vif whose guest is over its bound.
-func (t *Taps) mute(p *tap, now, over flow.Time) {
+func (t *Taps) mute(p *tap, now, over flow.Time, left uint64) {
 	t.listen(p, 0)
 	p.mutedUntil = now.Add(muteFor)
-	t.out.gap(Gap{VIF: p.stats.Ifindex, From: min(over, p.mutedUntil), Until: p.mutedUntil, Flood: true})
+	t.out.gap(Gap{VIF: p.stats.Ifindex, From: min(over, p.mutedUntil), Until: p.mutedUntil, Flood: true, Frames: left})
 }
 
 // unmute reads a vif again. What lies in its buffer is from the time that was
@@ -155,7 +183,7 @@ func (t *Taps) unmute(p *tap, now flow.Time) {
 	p.stats.Seen += seen
 	p.stats.Over += dropped
 	if dropped > 0 && now > p.mutedUntil {
-		t.out.gap(Gap{VIF: p.stats.Ifindex, From: p.mutedUntil, Until: now, Flood: true})
+		t.out.gap(Gap{VIF: p.stats.Ifindex, From: p.mutedUntil, Until: now, Flood: true, Frames: dropped})
 	}
 	p.mutedUntil, p.since, p.waiting = 0, now, true
 }
@@ -183,7 +211,7 @@ func (t *Taps) openTap(p *tap, now flow.Time) {
 	switch {
 	case err == nil:
 		p.stats.Err = nil
-		p.fd, p.tokens, p.filled, p.mutedUntil, p.skipBefore, p.waiting = fd, t.rate/2, now, 0, 0, false
+		p.fd, p.tokens, p.spare, p.filled, p.mutedUntil, p.skipBefore, p.waiting = fd, t.rate/2, t.rate/2, now, 0, 0, false
 		t.byFD[int32(fd)] = p
 		t.out.change(Change{VIF: p.stats.Ifindex, At: capture.Now(), Open: true})
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):

@@ -203,7 +203,9 @@ func (r *Ring) read() (list []ref, more bool) {
 		}
 		more = more || left
 		for i := range in.fresh.Frames {
-			list = append(list, ref{in, &in.fresh.Frames[i]})
+			if f := &in.fresh.Frames[i]; !r.sources[device{in.mem, f.Ifindex}].Skip {
+				list = append(list, ref{in, f})
+			}
 		}
 	}
 	r.sayMissed()
@@ -328,7 +330,7 @@ func (r *Ring) havePart(now time.Time) error {
 	}
 	r.part = newPart(f, &r.cfg, now)
 	for _, d := range r.listed {
-		if s := r.source(d); !s.OnDemand {
+		if s := r.source(d); !s.OnDemand && !s.Skip {
 			if _, err := r.part.add(&s, r.cfg.Snaplen); err != nil {
 				return err
 			}

@@ -437,8 +437,8 @@ func TestShared(t *testing.T) {
 	b := newBench(t, nil)
 	vifs := memory(t)
 	b.r.SetSources([]Source{{Memory: b.eth0, Name: "eth0"}, {Memory: vifs, Ifindex: 7, Name: "023471", Description: "vif of vm_a, captured by spiketop on nc1", OnDemand: true},
-		{Memory: vifs, Ifindex: 8, Name: "silent", OnDemand: true}})
-	for n, ifindex := range []uint32{7, 9, 7} {
+		{Memory: vifs, Ifindex: 8, Name: "silent", OnDemand: true}, {Memory: vifs, Ifindex: 10, Name: "eth0", Skip: true}})
+	for n, ifindex := range []uint32{7, 9, 10, 7} {
 		b.frame(vifs, n, func(f *recorder.Frame) { f.Ifindex = ifindex })
 	}
 	b.r.Close()

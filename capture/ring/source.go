@@ -16,8 +16,11 @@ type Source struct {
 	Name        string
 	Description string
 	Speed       uint64 // bit/s, 0 = not known
+	Snaplen     int    // 0 = that of the Config
+	Filter      string // what of its frames was let through, as libpcap writes it; "" = all
 	// OnDemand: it gets a place in a file with its first frame there, else in each.
 	OnDemand bool
+	Skip     bool // its frames are not written: another source has them
 }
 
 // device is what packets are told apart by.
@@ -29,7 +32,10 @@ type device struct {
 func (s *Source) device() device { return device{s.Memory, s.Ifindex} }
 
 func (s *Source) describe(snaplen int) pcapfile.Interface {
-	return pcapfile.Interface{Name: s.Name, Description: s.Description, Speed: s.Speed, Link: pcapfile.EN10, SnapLen: uint32(snaplen)}
+	if s.Snaplen > 0 {
+		snaplen = s.Snaplen
+	}
+	return pcapfile.Interface{Filter: s.Filter, Name: s.Name, Description: s.Description, Speed: s.Speed, Link: pcapfile.EN10, SnapLen: uint32(snaplen)}
 }
 
 // differs reports whether s is called otherwise than o. The speed of a link that is
