@@ -27,22 +27,24 @@ const engine = "tpacket"
 // release is the version of this source; see CHANGELOG.md.
 const release = "0.1.0"
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(runWith(dropOffline, os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the whole program; it returns the exit status.
-func run(args []string, stdout, stderr io.Writer) int {
+// run is the whole program, but that it keeps its rights; it returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int { return runWith(nil, args, stdout, stderr) }
+
+func runWith(drop giveUp, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)   // a second one ends what the first could not: a write that nobody takes
 	signal.Ignore(syscall.SIGPIPE) // a closed standard output is an error of the write: what is open is sealed first
-	cmd := rootCommand(ctx, stdout, stderr)
+	cmd := rootCommand(ctx, drop, stdout, stderr)
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	return report(stderr, cmd.Execute())
 }
 
-func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
+func rootCommand(ctx context.Context, drop giveUp, stdout, stderr io.Writer) *cobra.Command {
 	live := monitorCommand("spiketop [flags] [NIC ...]", "Flows of each NIC beside a running ping; a spike freezes its moment", func(o *options) error {
 		return runLive(ctx, o, stderr)
 	}, func(o *options) error {
@@ -55,16 +57,20 @@ func rootCommand(ctx context.Context, stdout, stderr io.Writer) *cobra.Command {
 	live.SetHelpCommand(&cobra.Command{Use: "help", Short: "This text", Hidden: true, RunE: func(*cobra.Command, []string) error { return live.Help() }})
 	headless := func(o *options) error { return runHeadless(ctx, o, stdout, stderr) }
 	live.AddCommand(monitorCommand("headless [flags] [NIC ...]", "The same without a screen: one JSON object a line", headless, headless))
-	live.AddCommand(replayCommand(ctx, stdout, stderr))
-	live.AddCommand(demoCommand(ctx, stdout, stderr))
-	live.AddCommand(incidentsCommand(stdout, stderr))
-	live.AddCommand(sliceCommand(ctx, stdout, stderr))
+	live.AddCommand(drop.offline(replayCommand(ctx, stdout, stderr), true, stderr))
+	live.AddCommand(drop.offline(demoCommand(ctx, stdout, stderr), false, stderr))
+	incidents := incidentsCommand(stdout, stderr)
+	for _, cmd := range incidents.Commands() {
+		drop.offline(cmd, true, stderr)
+	}
+	live.AddCommand(drop.offline(incidents, true, stderr))
+	live.AddCommand(drop.offline(sliceCommand(ctx, stdout, stderr), true, stderr))
 	live.AddCommand(tapCommand(ctx, os.Stdin, stdout, stderr))
-	live.AddCommand(statsCommand(ctx, stdout, stderr))
+	live.AddCommand(drop.offline(statsCommand(ctx, stdout, stderr), false, stderr))
 	live.AddCommand(doctorCommand(stdout))
 	path := pathCommand(ctx, stdout, stderr)
 	addLive(ctx, path, stdout, stderr)
-	live.AddCommand(path)
+	live.AddCommand(drop.offline(path, false, stderr))
 	return live
 }
 

@@ -35,7 +35,7 @@ func openSession(o *options, stderr io.Writer) (*session, error) {
 	if o.keepRights {
 		return s, nil
 	}
-	if err := dropRights(s.foreignStore()); err != nil {
+	if err := dropRights(keepCapabilities(s.foreignStore())); err != nil {
 		fmt.Fprintf(stderr, "spiketop: %s: going on with all rights\n", oneLine(err.Error()))
 	}
 	return s, nil

@@ -23,9 +23,9 @@ func keepCapabilities(foreignStore bool) uint64 {
 	return keep
 }
 
-// dropRights gives up every capability that is not needed any more, in all
-// threads, and the way to get any back.
-func dropRights(foreignStore bool) error {
+// dropRights gives up every capability but those in keep, in all threads, and the
+// way to get any back.
+func dropRights(keep uint64) error {
 	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); errno != 0 {
 		if errno == syscall.ENOTSUP {
 			return fmt.Errorf("drop capabilities: this binary was built with cgo; build it with CGO_ENABLED=0")
@@ -37,7 +37,6 @@ func dropRights(foreignStore bool) error {
 	if err := unix.Capget(&head, &have[0]); err != nil {
 		return fmt.Errorf("read capabilities: %w", err)
 	}
-	keep := keepCapabilities(foreignStore)
 	for i := range have {
 		mask := uint32(keep >> (32 * i))
 		have[i].Permitted &= mask
