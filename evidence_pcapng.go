@@ -106,7 +106,7 @@ func (p *packetFile) write(w io.Writer) error {
 	var buf []byte
 	for _, at := range p.order() {
 		f := p.frame(at)
-		packet := pcapfile.Packet{At: f.Stamp, Interface: at.link, Dir: pcapfile.DirIn, SegSize: f.GSOSize, Drops: at.drops, Comments: notes[at.link].of(f)}
+		packet := pcapfile.Packet{At: f.Stamp, Interface: at.link, Dir: pcapfile.DirIn, SegSize: f.GSOSize, Drops: at.drops + uint64(f.Drops), Comments: notes[at.link].of(f)}
 		if f.Outgoing {
 			packet.Dir = pcapfile.DirOut
 		}

@@ -140,6 +140,9 @@ func (l *evidenceLab) fillVIFs() {
 	for i, ms := range []int{-50, 100, 200, 300, 1100} {
 		out, back := echo4(vmA, pinged, false, 77, uint16(i), fixtureStart), echo4(pinged, vmA, true, 77, uint16(i), fixtureStart)
 		l.add(ms, 7, false, out)
+		if ms == 200 {
+			l.nic.Lose(2)
+		}
 		l.add(ms+1, 0, true, out)
 		l.add(ms+20, 0, false, back)
 		l.add(ms+21, 7, true, back)
@@ -168,7 +171,7 @@ func TestPacketsOfVIFs(t *testing.T) {
 		"vif_b: vif, captured by spiketop on nc1; snaplen 128",
 		"ifindex 9: vif, captured by spiketop on nc1; snaplen 128",
 		"100 ms vif_a in" + ofA, "101 ms eth0 out" + ofA, "120 ms eth0 in", "121 ms vif_a out",
-		"200 ms vif_a in", "201 ms eth0 out", "220 ms eth0 in", "221 ms vif_a out",
+		"200 ms vif_a in", "201 ms eth0 out drops 2", "220 ms eth0 in", "221 ms vif_a out",
 		"300 ms vif_a in drops 5 | the guilty echo: 3 to 10.1.16.55", "301 ms eth0 out | the guilty echo: 3 to 10.1.16.55",
 		"320 ms eth0 in | the guilty echo: 3 to 10.1.16.55", "321 ms vif_a out | the guilty echo: 3 to 10.1.16.55",
 		"400 ms vif_b out | class unknown, vif vif_b", "400 ms ifindex 9 in | class unknown, vif ifindex 9",
