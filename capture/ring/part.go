@@ -3,6 +3,7 @@ package ring
 import (
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"spiketop/capture/pcapfile"
@@ -106,6 +107,17 @@ func (p *part) end() error {
 		err = cerr
 	}
 	return err
+}
+
+// gone reports whether somebody has deleted the file: what is written into it is
+// lost.
+func (p *part) gone() bool {
+	st, err := p.file.Stat()
+	if err != nil {
+		return false
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && sys.Nlink == 0
 }
 
 // abandon closes the file after a failed write: what is left of a block is cut off.

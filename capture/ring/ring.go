@@ -38,6 +38,7 @@ type Ring struct {
 	skipped uint64    // frames since it began
 	missed  uint64    // frames that were overwritten and not yet spoken of
 	spoke   time.Time // of them
+	stays   string    // file that is too old and cannot be deleted
 	short   int64     // bytes beyond which a disk that is nearly full keeps the ring, 0 = it is not
 
 	mu      sync.Mutex // protects what follows
@@ -269,7 +270,7 @@ func (r *Ring) writePiece(frames []ref) error {
 		r.skip(frames)
 		return err
 	}
-	r.recovered()
+	r.recovered(now)
 	return nil
 }
 
@@ -310,7 +311,7 @@ func estimate(frames []ref) (n int64) {
 
 // havePart sees to it that a file is open and not too old or big.
 func (r *Ring) havePart(now time.Time) error {
-	if r.part != nil && (r.part.size >= r.fileSize() || now.Sub(r.part.began).Abs() >= r.cfg.fileTime()) {
+	if r.part != nil && (r.part.gone() || r.part.size >= r.fileSize() || now.Sub(r.part.began).Abs() >= r.cfg.fileTime()) {
 		r.endPart()
 	}
 	if r.part != nil {
@@ -369,7 +370,7 @@ func (r *Ring) endPart() {
 	r.dir.add(name, p.size, r.cfg.Now())
 }
 
-// failed says what went wrong, once, and waits for a while. The file at hand is
+// failed says what went wrong, once until it is over, and waits for a while. The file at hand is
 // closed: its last block may be a torn one, which is cut off.
 func (r *Ring) failed(err error) {
 	if p := r.part; p != nil {
@@ -382,19 +383,20 @@ func (r *Ring) failed(err error) {
 		}
 	}
 	r.retry = r.cfg.Now().Add(retryEvery)
-	if text := plain(err); text != r.trouble {
+	if text := plain(err); r.trouble == "" {
 		r.trouble = text
 		r.cfg.Say(fmt.Sprintf("ring %s: %s: frames are not written until that has changed", r.cfg.Dir, text))
 	}
 }
 
-// recovered says that it goes on.
-func (r *Ring) recovered() {
-	if r.trouble != "" {
-		r.cfg.Say(fmt.Sprintf("ring %s: goes on; %d frames are missing in it", r.cfg.Dir, r.skipped))
-		r.trouble = ""
+// recovered says that it goes on, when it has done so for a while: on a full disk
+// somebody makes room and takes it again.
+func (r *Ring) recovered(now time.Time) {
+	if r.trouble == "" || now.Sub(r.retry).Abs() < retryEvery {
+		return
 	}
-	r.skipped = 0
+	r.cfg.Say(fmt.Sprintf("ring %s: goes on; %d frames are missing in it", r.cfg.Dir, r.skipped))
+	r.trouble, r.skipped = "", 0
 }
 
 // plain is an error without the path, which stands before it already.

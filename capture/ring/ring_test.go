@@ -411,6 +411,53 @@ func TestDirectoryGone(t *testing.T) {
 	}
 }
 
+// TestFileDeleted: what follows goes into the next file.
+func TestFileDeleted(t *testing.T) {
+	b := newBench(t, nil)
+	b.frame(b.eth0, 1, nil)
+	b.round()
+	b.round()
+	if err := os.Remove(b.files()[0]); err != nil {
+		t.Fatal(err)
+	}
+	b.frame(b.eth0, 2, nil)
+	b.round()
+	b.r.Close()
+	if got := b.numbers(); len(got) != 1 || got[0] != "2" || len(b.said) > 0 {
+		t.Errorf("frames %q, said %q", got, b.said)
+	}
+}
+
+// TestStays: a file that is too old and cannot be deleted is said, and no reason to
+// write nothing.
+func TestStays(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Keep = time.Minute })
+	b.frame(b.eth0, 1, nil)
+	b.r.Close()
+	old := b.files()[0]
+	b.open(func(c *Config) { c.Keep = time.Minute })
+	if err := os.Remove(old); err != nil { // a directory with something in it cannot be unlinked
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(old, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.now = b.now.Add(200 * 365 * 24 * time.Hour) // mtime is the kernel's
+	b.round()
+	b.round()
+	b.frame(b.eth0, 2, nil)
+	b.r.Close()
+	if err := os.RemoveAll(old); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.said) != 1 || !strings.Contains(b.said[0], "delete spiketop-ring-") {
+		t.Errorf("said %q", b.said)
+	}
+	if got := b.numbers(); !slices.Contains(got, "2") {
+		t.Errorf("frames %q", got)
+	}
+}
+
 // TestOverrun: frames that were overwritten before they could be read are told.
 func TestOverrun(t *testing.T) {
 	b := newBench(t, nil)

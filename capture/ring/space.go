@@ -86,9 +86,17 @@ func (r *Ring) expire() {
 	}
 	for len(r.dir.files) > 0 && now.Sub(r.dir.files[0].last) > r.cfg.Keep {
 		if err := r.dir.removeOldest(); err != nil {
-			r.failed(fmt.Errorf("delete the oldest file: %w", err))
+			r.sayUndeletable(err)
 			return
 		}
+	}
+}
+
+// sayUndeletable says once that a file which is too old stays.
+func (r *Ring) sayUndeletable(err error) {
+	if name := r.dir.files[0].name; name != r.stays {
+		r.stays = name
+		r.cfg.Say(fmt.Sprintf("ring %s: delete %s: %s", r.cfg.Dir, name, plain(err)))
 	}
 }
 
