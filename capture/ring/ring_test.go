@@ -27,6 +27,7 @@ type bench struct {
 	said       []string
 	eth0, eth1 *recorder.Memory
 	stamp      int64
+	n          int // frames of rounds
 }
 
 func newBench(t *testing.T, change func(*Config)) *bench {
@@ -82,6 +83,17 @@ func (b *bench) frame(m *recorder.Memory, n int, change func(*recorder.Frame)) {
 func (b *bench) round() {
 	b.now = b.now.Add(roundEvery)
 	for b.r.Round() {
+	}
+}
+
+// rounds are k busy ones: 1000 frames each, numbered from 1.
+func (b *bench) rounds(k int) {
+	for range k {
+		for range 1000 {
+			b.n++
+			b.frame(b.eth0, b.n, nil)
+		}
+		b.round()
 	}
 }
 
@@ -288,23 +300,13 @@ func TestNextRun(t *testing.T) {
 // still up to date; where it has nothing it waits, and says so.
 func TestNearlyFull(t *testing.T) {
 	b := newBench(t, nil)
-	n := 0
-	rounds := func(k int) {
-		for range k {
-			for range 1000 {
-				n++
-				b.frame(b.eth0, n, nil)
-			}
-			b.round()
-		}
-	}
 	b.free = 0.04
-	rounds(3)
+	b.rounds(3)
 	if len(b.files()) > 0 || len(b.said) != 1 || !strings.Contains(b.said[0], "nearly full") {
 		t.Errorf("wrote %q, said %q", b.files(), b.said)
 	}
 	b.free, b.now = 0.5, b.now.Add(time.Minute)
-	rounds(30)
+	b.rounds(30)
 	if len(b.said) != 2 || !strings.Contains(b.said[1], "goes on; ") {
 		t.Errorf("said %q", b.said)
 	}
@@ -313,12 +315,12 @@ func TestNearlyFull(t *testing.T) {
 	}
 	b.free = 0.04
 	before := b.size()
-	rounds(60)
+	b.rounds(60)
 	if after := b.size(); after > before+1000 {
 		t.Errorf("grew from %d to %d", before, after)
 	}
-	if got := b.numbers(); got[len(got)-1] < fmt.Sprint(n-1100) || len(b.said) != 2 {
-		t.Errorf("up to %s of %d, said %q", got[len(got)-1], n, b.said)
+	if got := b.numbers(); got[len(got)-1] < fmt.Sprint(b.n-1100) || len(b.said) != 2 {
+		t.Errorf("up to %s of %d, said %q", got[len(got)-1], b.n, b.said)
 	}
 	b.r.Close()
 }
@@ -340,38 +342,28 @@ func TestFull(t *testing.T) {
 		}
 	})
 	b.open(nil)
-	n := 0
-	rounds := func(k int) {
-		for range k {
-			for range 1000 {
-				n++
-				b.frame(b.eth0, n, nil)
-			}
-			b.round()
-		}
-	}
-	rounds(12)
+	b.rounds(12)
 	if len(b.said) != 1 || !strings.Contains(b.said[0], "no space left") {
 		t.Fatalf("said %q", b.said)
 	}
 	wrote := len(b.numbers()) // every file reads to its end
-	if wrote < 4000 || wrote >= n-2000 {
-		t.Errorf("%d frames of %d were written", wrote, n)
+	if wrote < 4000 || wrote >= b.n-2000 {
+		t.Errorf("%d frames of %d were written", wrote, b.n)
 	}
 	removed := len(b.readFile(b.files()[0]))
 	if err := os.Remove(b.files()[0]); err != nil { // somebody makes room
 		t.Fatal(err)
 	}
 	b.now = b.now.Add(time.Minute)
-	rounds(2)
+	b.rounds(2)
 	b.r.Close()
 	got := b.read()
 	var drops uint64
 	for _, p := range got {
 		drops += p.Drops
 	}
-	if int(drops)+len(got)+removed != n || drops == 0 {
-		t.Errorf("%d frames, %d in the removed file, %d now, %d told as lost", n, removed, len(got), drops)
+	if int(drops)+len(got)+removed != b.n || drops == 0 {
+		t.Errorf("%d frames, %d in the removed file, %d now, %d told as lost", b.n, removed, len(got), drops)
 	}
 	if len(b.said) != 2 {
 		t.Errorf("said %q", b.said)
