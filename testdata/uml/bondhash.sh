@@ -27,7 +27,7 @@ done | ip -batch -
 
 pids=
 for i in 0 1 2; do
-	tcpdump -i eth$i -Q out -U -B 4096 -Z root -w /run/out/eth$i.pcap not ether proto 0x8809 2>/run/eth$i.err &
+	tcpdump -i eth$i -Q out -U --immediate-mode -B 4096 -Z root -w /run/out/eth$i.pcap not ether proto 0x8809 2>/run/eth$i.err &
 	pids="$pids $!"
 done
 "$SPIKETOP_FLOWS" wait 3
@@ -49,6 +49,6 @@ ip link set eth1 master bond0
 ip link set eth1 up
 "$SPIKETOP_FLOWS" wait 3
 policies
-sleep 1
+sleep 2 # frames may lie in their rings for a second
 kill $pids
 wait
