@@ -27,7 +27,8 @@ done | ip -batch -
 
 pids=
 for i in 0 1 2; do
-	tcpdump -i eth$i -Q out -U --immediate-mode -B 4096 -Z root -w /run/out/eth$i.pcap not ether proto 0x8809 2>/run/eth$i.err &
+	# -s: of frames of 256 kB its ring holds too few for a cell's
+	tcpdump -i eth$i -Q out -U --immediate-mode -s 192 -B 4096 -Z root -w /run/out/eth$i.pcap not ether proto 0x8809 2>/run/out/eth$i.err &
 	pids="$pids $!"
 done
 "$SPIKETOP_FLOWS" wait 3
