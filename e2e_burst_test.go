@@ -249,8 +249,12 @@ func TestQuiet(t *testing.T) {
 		t.Fatalf("%d summary events", len(sum))
 	}
 	last := sum[len(sum)-1]
-	if len(last.Links) != 2 || last.Links[0].Check == nil || last.Links[0].RxBps < 1e6 || last.Links[0].Coverage == nil || *last.Links[0].Coverage < 0.999 || last.Links[0].Drops != 0 {
+	if len(last.Links) != 2 || last.Links[0].Check == nil || last.Links[0].Coverage == nil || *last.Links[0].Coverage < 0.999 || last.Links[0].Drops != 0 {
 		t.Fatalf("last summary: %+v", last.Links)
+	}
+	// Of many intervals, not of one: a stalled machine sends less for a second.
+	if rx := medianRx(sum, 0); rx < 1e6 {
+		t.Errorf("eth0 rx: %.0f bit/s in the middle of %d summaries; the lab sends some 2 Mbit/s", rx, len(sum))
 	}
 	for _, d := range []struct {
 		name  string
@@ -263,6 +267,18 @@ func TestQuiet(t *testing.T) {
 	if len(last.Pings) != 1 || last.Pings[0].Member != "eth0" || last.Pings[0].P50 == nil || last.Pings[0].Loss > 0.01 {
 		t.Errorf("last summary: %+v", last.Pings)
 	}
+}
+
+// medianRx returns the middle of what link i received in each summary, in bit/s.
+func medianRx(sum []line, i int) float64 {
+	var rates []float64
+	for _, l := range sum {
+		if i < len(l.Links) {
+			rates = append(rates, l.Links[i].RxBps)
+		}
+	}
+	slices.Sort(rates)
+	return rates[len(rates)/2]
 }
 
 // TestSuspendedInBurst: this process stops 150 ms into a real burst with an echo
