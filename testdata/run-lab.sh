@@ -3,6 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache
+export SPIKETOP_REQUIRE=${SPIKETOP_REQUIRE-uml} # a lab that cannot run has not passed
 export SPIKETOP_LAB=${SCENARIO:-all} SPIKETOP_LAB_TABLE=$PWD/.cache/lab.table
 [ -z "${KEEP:-}" ] || export SPIKETOP_LAB_KEEP=$(realpath -m "$KEEP")
 rm -f "$SPIKETOP_LAB_TABLE"

@@ -34,6 +34,10 @@ func Judge(s *Scenario, dir string) Result {
 		return r.void("%s", truth.Failed)
 	}
 	r.Member = truth.Member
+	if truth.Unmet != "" {
+		r.Outcome, r.Why = Fail, []string{truth.Unmet}
+		return r
+	}
 	said, err := ReadSaid(dir)
 	if err != nil {
 		r.Outcome, r.Why = Fail, []string{err.Error()}
@@ -41,10 +45,13 @@ func Judge(s *Scenario, dir string) Result {
 	}
 	j := &judge{s: s, t: truth, said: said}
 	r.Truth, r.Said = j.happened(), said.String()
-	if why := j.void(); why != "" {
-		return r.void("%s", why)
+	j.always()
+	if len(j.why) == 0 {
+		if why := j.void(); why != "" {
+			return r.void("%s", why)
+		}
+		j.all()
 	}
-	j.all()
 	if len(j.why) > 0 {
 		r.Outcome, r.Why = Fail, j.why
 	}
@@ -107,11 +114,21 @@ func (j *judge) happened() string {
 	return strings.Join(parts, "; ")
 }
 
-// all makes every assertion.
-func (j *judge) all() {
+// always makes the assertions that no stall of the guest excuses.
+func (j *judge) always() {
 	if j.said.Stderr != "" {
 		j.failf("standard error: %s", j.said.Stderr)
 	}
+	for _, in := range j.said.Incidents {
+		j.books(in)
+	}
+	j.counted()
+	j.pinged()
+	j.notes()
+}
+
+// all makes those that hold while the guest ran evenly.
+func (j *judge) all() {
 	if n := len(j.said.Incidents); n < j.s.Incidents[0] || n > j.s.Incidents[1] {
 		j.failf("%d incidents, want %d to %d", n, j.s.Incidents[0], j.s.Incidents[1])
 	}
@@ -150,4 +167,19 @@ func (j *judge) linkEvents() {
 		}
 		at += i + 1
 	}
+	if len(j.s.Events) > 0 {
+		j.carriesAgain()
+	}
+}
+
+// carriesAgain: the member that went and came back has traffic in the end.
+func (j *judge) carriesAgain() {
+	if n := len(j.said.Summaries); n > 0 {
+		for _, l := range j.said.Summaries[n-1].Links {
+			if l.Name == j.t.Member && l.State == "up" && l.Rx+l.Tx > 0 {
+				return
+			}
+		}
+	}
+	j.failf("the last summary does not say that %s is up and carries traffic again", j.t.Member)
 }

@@ -17,20 +17,32 @@ func agree(got uint64, truth int64) bool {
 	return d <= 0.02*float64(truth) || d <= 2*1514
 }
 
-// bytes: each link's and direction's sum is tcpdump's, rows and other make up the
-// links, no flow stands twice, and nearly everything was counted.
+// bytes: each link's and direction's sum is tcpdump's, and nearly everything was counted.
 func (j *judge) bytes(in *incident.Incident) {
-	var links [2]uint64
-	for _, l := range in.Links {
+	for _, m := range Members {
+		i := slices.IndexFunc(in.Links, func(l incident.LinkPart) bool { return l.Name == m })
+		if i < 0 {
+			j.failf("%s is missing among the links", m)
+			continue
+		}
+		l := in.Links[i]
 		for d, got := range []uint64{l.Rx.Bytes, l.Tx.Bytes} {
-			links[d] += got
-			if truth := j.t.Sum(l.Name, d == 1, in.Window.From, in.Window.To, nil); !agree(got, truth) {
-				j.failf("%s %s: %d bytes in the window, tcpdump says %d", l.Name, []string{"rx", "tx"}[d], got, truth)
+			if truth := j.t.Sum(m, d == 1, in.Window.From, in.Window.To, nil); !agree(got, truth) {
+				j.failf("%s %s: %d bytes in the window, tcpdump says %d", m, []string{"rx", "tx"}[d], got, truth)
 			}
 		}
-		if l.Coverage != nil && *l.Coverage < 0.99 {
-			j.failf("%s: coverage %.3f", l.Name, *l.Coverage)
+		if l.Coverage == nil || *l.Coverage < 0.99 {
+			j.failf("%s: coverage %s", m, ratio(l.Coverage))
 		}
+	}
+}
+
+// books: rows and other make up the links, and no flow stands twice.
+func (j *judge) books(in *incident.Incident) {
+	var links [2]uint64
+	for _, l := range in.Links {
+		links[0] += l.Rx.Bytes
+		links[1] += l.Tx.Bytes
 	}
 	for d, rows := range [][]incident.FlowRow{in.Flows.Rx, in.Flows.Tx} {
 		sum := []uint64{in.Flows.Other.Rx.Bytes, in.Flows.Other.Tx.Bytes}[d]
@@ -49,25 +61,35 @@ func (j *judge) bytes(in *incident.Incident) {
 	}
 }
 
-// classes: shares within 3 points of tcpdump's.
+func ratio(v *float64) string {
+	if v == nil {
+		return "not said"
+	}
+	return fmt.Sprintf("%.3f", *v)
+}
+
+// classes: shares within 3 points of tcpdump's. A class that is not there has none.
 func (j *judge) classes(in *incident.Incident) {
-	take := map[string]func(netlab.Packet) bool{"storage": Storage, "vif": VM, "host": Host}
-	for _, c := range in.Classes {
-		belongs, ok := take[c.Name]
-		if !ok {
-			continue
+	for _, of := range []struct {
+		class string
+		take  func(netlab.Packet) bool
+	}{{"storage", Storage}, {"vif", VM}, {"host", Host}} {
+		var share [2]float64
+		for _, c := range in.Classes {
+			for d, s := range []*float64{c.Rx.Share, c.Tx.Share} {
+				if c.Name == of.class && s != nil {
+					share[d] = *s
+				}
+			}
 		}
-		for d, got := range []*float64{c.Rx.Share, c.Tx.Share} {
+		for d, got := range share {
 			var part, all int64
 			for _, m := range Members {
-				part += j.t.Sum(m, d == 1, in.Window.From, in.Window.To, belongs)
+				part += j.t.Sum(m, d == 1, in.Window.From, in.Window.To, of.take)
 				all += j.t.Sum(m, d == 1, in.Window.From, in.Window.To, nil)
 			}
-			if got == nil || all == 0 {
-				continue
-			}
-			if truth := float64(part) / float64(all); math.Abs(*got-truth) > 0.03 {
-				j.failf("%s has %.3f of %s, tcpdump says %.3f", c.Name, *got, []string{"rx", "tx"}[d], truth)
+			if truth := float64(part) / float64(max(all, 1)); math.Abs(got-truth) > 0.03 {
+				j.failf("%s has %.3f of %s, tcpdump says %.3f", of.class, got, []string{"rx", "tx"}[d], truth)
 			}
 		}
 	}

@@ -20,8 +20,11 @@ func (j *judge) verdict(in *incident.Incident) {
 	if j.s.Direction != "" {
 		one("direction", in.Verdict.Direction, []string{j.s.Direction})
 	}
-	if j.s.OnMember {
-		one("link", in.Verdict.Link, []string{j.t.Member})
+	if on := map[string]string{"member": j.t.Member, "other": j.t.Other}[j.s.On]; on != "" {
+		one("link", in.Verdict.Link, []string{on})
+	}
+	if vm := in.Trigger.Src != ""; vm != (j.s.Pings == "vm") {
+		j.failf("the guilty echo is from %q, want one of %s", in.Trigger.Src, map[bool]string{true: "a VM", false: "spiketop itself"}[j.s.Pings == "vm"])
 	}
 }
 
@@ -52,6 +55,9 @@ func (j *judge) when(in *incident.Incident) {
 // guilty: the members by which the guilty echo left and its answer came are those
 // on which tcpdump saw them.
 func (j *judge) guilty(in *incident.Incident) {
+	if in.Trigger.Member == "" || in.Trigger.ReplyMember == "" && in.Trigger.Kind == incident.KindRTT {
+		j.failf("the guilty echo left by %q and came back by %q: a member is not said", in.Trigger.Member, in.Trigger.ReplyMember)
+	}
 	out, back := j.t.Ways(in.Trigger.Seq, in.Trigger.Sent)
 	for _, w := range []struct{ what, said, truth string }{{"left", in.Trigger.Member, out}, {"came back", in.Trigger.ReplyMember, back}} {
 		if w.said != "" && w.truth != "" && w.said != w.truth {

@@ -175,6 +175,9 @@ func (l *guests) build() {
 // boot makes some runs in one guest and judges each as soon as it is written.
 func (l *guests) boot(name string, runs []*wanted) {
 	out := filepath.Join(l.dir, "boot"+name)
+	if err := os.RemoveAll(out); err != nil { // of an earlier test with the same folder
+		l.t.Fatal(err)
+	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		l.t.Fatal(err)
 	}
@@ -185,11 +188,12 @@ func (l *guests) boot(name string, runs []*wanted) {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		plan.Jobs = append(plan.Jobs, Job{Scenario: file, Member: w.member, Dir: runName(i, w), Least: w.s.Incidents[0], Flags: append(strings.Fields(labFlags(w.s)), w.s.Flags...)})
-		limit += 2 * time.Minute
+		script := 90 * time.Second
 		if w.s.Slow {
-			limit += 5 * time.Minute
+			script += 5 * time.Minute
 		}
+		plan.Jobs = append(plan.Jobs, Job{Scenario: file, Member: w.member, Dir: runName(i, w), Least: w.s.Incidents[0], Limit: script, Flags: append(strings.Fields(labFlags(w.s)), w.s.Flags...)})
+		limit += script + time.Minute
 	}
 	if err := writePlan(filepath.Join(out, "plan.json"), plan); err != nil {
 		l.t.Fatal(err)

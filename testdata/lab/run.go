@@ -4,10 +4,11 @@ import "time"
 
 // Job is one run that a guest is told to make.
 type Job struct {
-	Scenario string // file
-	Member   string // that the late ping's reply comes by; "" = any
-	Dir      string // of its results, inside the result folder
-	Least    int    // incidents to wait for, at most some seconds
+	Scenario string        // file
+	Member   string        // that the late ping's reply comes by; "" = any
+	Dir      string        // of its results, inside the result folder
+	Least    int           // incidents to wait for, at most some seconds
+	Limit    time.Duration // of the script
 	Flags    []string
 }
 
@@ -21,11 +22,21 @@ type Plan struct {
 type Record struct {
 	Member     string // whose ports the scenario used
 	Other      string
+	Began      time.Time // spiketop was started
 	Begin, End time.Time // of the scenario's script
+	Stopped    time.Time // spiketop was told to end
 	Failed     string    // why the run could not be made, "" = it was
+	Unmet      string    // what spiketop did not do, so that the run could not be made: its fault
 	VMEcho     uint16    // id of the truth's ping between the VMs
 	Own        []OwnEcho // spiketop's own pings, read from tcpdump
+	Steps      []Step    // of the clock
 	MACs       []string  // of this host and its VMs on the members: what they send is tx
+}
+
+// Step is one time that a script set the clock.
+type Step struct {
+	At time.Time     // by the clock that it left
+	By time.Duration // measured: of the real-time clock against the monotonic one
 }
 
 // OwnEcho is one series of spiketop's pings: there is one for each member, and a

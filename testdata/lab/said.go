@@ -17,8 +17,26 @@ import (
 type Said struct {
 	Spikes      []time.Time
 	LinkChanges []string // "eth0 down"
+	Notes       []string
+	Lost        []string // what it could not count or write, as it said it
+	Summaries   []Summary
 	Incidents   []*incident.Incident
 	Stderr      string
+}
+
+// Summary is a ten-second line.
+type Summary struct {
+	At    time.Time
+	Links []SummaryLink
+}
+
+// SummaryLink is one NIC of it.
+type SummaryLink struct {
+	Name, State string
+	Rx          float64 `json:"rx_bps"`
+	Tx          float64 `json:"tx_bps"`
+	Coverage    *float64
+	Drops       uint64
 }
 
 // ReadSaid reads the events and the incidents that spiketop wrote.
@@ -32,8 +50,8 @@ func ReadSaid(dir string) (*Said, error) {
 	stopped := false
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		var e struct {
-			Event, Name, Change string
-			At                  time.Time
+			Event, Name, Change, Text string
+			At                        time.Time
 		}
 		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
 			return nil, fmt.Errorf("headless printed what is no JSON: %q", sc.Text())
@@ -43,6 +61,16 @@ func ReadSaid(dir string) (*Said, error) {
 			s.Spikes = append(s.Spikes, e.At)
 		case "link":
 			s.LinkChanges = append(s.LinkChanges, e.Name+" "+e.Change)
+		case "note":
+			s.Notes = append(s.Notes, e.Text)
+		case "lost":
+			s.Lost = append(s.Lost, sc.Text())
+		case "summary":
+			var sum Summary
+			if err := json.Unmarshal(sc.Bytes(), &sum); err != nil {
+				return nil, fmt.Errorf("a summary: %w", err)
+			}
+			s.Summaries = append(s.Summaries, sum)
 		case "stop":
 			stopped = true
 		}

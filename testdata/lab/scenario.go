@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Scenario is one file of scenarios/: a head of "# key: value" lines that says
@@ -32,12 +33,15 @@ type Scenario struct {
 	Segments  []string
 	Causes    []string
 	Direction string // "rx", "tx" or "" = not asked
-	OnMember  bool   // the verdict names the run's member
+	On        string // the verdict names "member", the run's, or "other"; "" = not asked
 	Culprits  []string
-	Class     string   // of the culprits
-	Top       []string // proto, remote and class of the first flow, where the sender does not know its outer tuple
-	Events    []string // link events that must come: "$MEMBER down"
-	Slow      bool     // longer than a minute
+	Class     string        // of the culprits
+	Top       []string      // proto, remote and class of the first flow, where the sender does not know its outer tuple
+	Events    []string      // link events that must come: "$MEMBER down"
+	VMPing    string        // "calm": the truth's ping between the VMs, by the run's member, must not be late
+	Notes     string        // "clock": a note for each step of the clock
+	Gap       time.Duration // in which spiketop cannot ping by the member
+	Slow      bool          // longer than a minute
 }
 
 // Built is what spiketop can do today, of what scenarios may need. A scenario
@@ -79,8 +83,11 @@ func ReadScenario(file string) (*Scenario, error) {
 	sc := bufio.NewScanner(f)
 	for n := 1; sc.Scan(); n++ {
 		key, value, ok := strings.Cut(strings.TrimPrefix(sc.Text(), "#"), ":")
-		if !strings.HasPrefix(sc.Text(), "#") || !ok {
+		if !strings.HasPrefix(sc.Text(), "#") {
 			break
+		}
+		if !ok {
+			return nil, fmt.Errorf("%s:%d: a line of the head is \"# key: value\"", file, n)
 		}
 		if err := s.set(strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
@@ -120,9 +127,22 @@ func (s *Scenario) set(key, value string) error {
 	case "flags":
 		s.Flags = words
 	case "boot":
+		for _, p := range words {
+			if name, _, ok := strings.Cut(p, "="); !ok || !slices.Contains(bootParameters, name) {
+				return fmt.Errorf("boot: %q is not NAME=VALUE with one of %s", p, strings.Join(bootParameters, ", "))
+			}
+		}
 		s.Boot = value
 	case "pings":
-		s.Pings = value
+		return oneOf(&s.Pings, key, value, "own", "vm")
+	case "vmping":
+		return oneOf(&s.VMPing, key, value, "calm")
+	case "notes":
+		return oneOf(&s.Notes, key, value, "clock")
+	case "gap":
+		var err error
+		s.Gap, err = time.ParseDuration(value)
+		return err
 	case "incidents":
 		return s.setIncidents(value)
 	case "trigger":
@@ -136,10 +156,10 @@ func (s *Scenario) set(key, value string) error {
 			switch w {
 			case "rx", "tx":
 				s.Direction = w
-			case "member":
-				s.OnMember = true
+			case "member", "other":
+				s.On = w
 			default:
-				return fmt.Errorf("link: %q is none of member, rx, tx", w)
+				return fmt.Errorf("link: %q is none of member, other, rx, tx", w)
 			}
 		}
 	case "culprit":
@@ -155,6 +175,17 @@ func (s *Scenario) set(key, value string) error {
 	default:
 		return fmt.Errorf("unknown key %q", key)
 	}
+	return nil
+}
+
+// bootParameters are topology.sh's.
+var bootParameters = []string{"RATE", "QUEUE", "BURST", "SUPERFRAMES"}
+
+func oneOf(to *string, key, value string, allowed ...string) error {
+	if !slices.Contains(allowed, value) {
+		return fmt.Errorf("%s: %q is not %s", key, value, strings.Join(allowed, " or "))
+	}
+	*to = value
 	return nil
 }
 

@@ -36,11 +36,16 @@ func ReadTruth(dir string) (*Truth, error) {
 	if err := readJSON(filepath.Join(dir, "run.json"), &t.Record); err != nil {
 		return nil, err
 	}
-	if t.Failed != "" {
+	if t.Failed != "" || t.Unmet != "" {
 		return t, nil
 	}
 	if err := readJSON(filepath.Join(dir, "senders.json"), &t.Senders); err != nil {
 		return nil, err
+	}
+	for _, b := range t.Senders {
+		if b.Error != "" {
+			return nil, fmt.Errorf("a sender: %s", b.Error)
+		}
 	}
 	for _, s := range t.MACs {
 		m, err := net.ParseMAC(s)
@@ -72,7 +77,7 @@ func readFrames(dir, nic string) ([]netlab.Packet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strings.Contains(string(said), "0 packets dropped by kernel") {
+	if !strings.Contains(string(said), "\n0 packets dropped by kernel") {
 		return nil, fmt.Errorf("tcpdump on %s lost frames: %s", nic, said)
 	}
 	return netlab.ReadPcap(filepath.Join(dir, nic+".pcap"))
@@ -313,7 +318,7 @@ func Storage(p netlab.Packet) bool {
 	return (p.Src.Port() == 9422 || p.Dst.Port() == 9422) && !VM(p)
 }
 
-// vmNet holds every VM's address.
+// hostAddr is this host's address.
 var hostAddr = netip.MustParseAddr("10.1.16.165")
 
 // Host reports whether a frame is of a program of this host that is no storage.
@@ -321,6 +326,7 @@ func Host(p netlab.Packet) bool {
 	return (p.Src.Addr() == hostAddr || p.Dst.Addr() == hostAddr) && !Storage(p) && !VM(p)
 }
 
+// vmNet holds every VM's address.
 var vmNet = netip.MustParsePrefix("192.168.0.0/16")
 
 // VM reports whether a frame is a VM's, or carries one of its frames (VXLAN).

@@ -57,6 +57,7 @@ type Packet struct {
 	At       time.Time
 	Len      int     // on the wire, as tcpdump says
 	MAC      [6]byte // of the sender
+	Ether    uint16  // of the frame, behind VLAN tags
 	Proto    uint8
 	Src, Dst netip.AddrPort
 	Type     uint8 // ICMP
@@ -70,7 +71,7 @@ func (d *Tcpdump) Stop() []Packet {
 	d.t.Helper()
 	time.Sleep(300 * time.Millisecond) // its own buffer is read every 100 ms
 	d.end()
-	if s := d.said.String(); !strings.Contains(s, "0 packets dropped by kernel") {
+	if s := d.said.String(); !strings.Contains(s, "\n0 packets dropped by kernel") {
 		d.t.Fatalf("tcpdump on %s lost frames:\n%s", d.NIC, s)
 	}
 	ps, err := ReadPcap(d.File)
@@ -121,7 +122,10 @@ func dissect(b []byte, p *Packet) {
 	for len(b) >= at+4 && binary.BigEndian.Uint16(b[at:]) == 0x8100 { // 802.1Q
 		at += 4
 	}
-	if len(b) < at+22 || binary.BigEndian.Uint16(b[at:]) != 0x0800 {
+	if len(b) < at+2 {
+		return
+	}
+	if p.Ether = binary.BigEndian.Uint16(b[at:]); p.Ether != 0x0800 || len(b) < at+22 {
 		return
 	}
 	ip := b[at+2:]

@@ -16,7 +16,8 @@ type stream struct {
 }
 
 // The lab's ordinary day, some 8 Mbit/s over all links together: writes of this
-// host's and the far host's VMs with three copies, reads, a tenth of it VM
+// host's and the far host's VMs with three copies (one of 41004's stays on this
+// host's own disk), reads, a tenth of it VM
 // traffic, and somebody who collects metrics. This host's members carry about a
 // tenth of their rate.
 var background = []stream{

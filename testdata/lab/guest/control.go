@@ -53,16 +53,15 @@ func (n *network) serveCommands() error {
 		if json.NewDecoder(c).Decode(&r) != nil {
 			return
 		}
-		do := burst
-		if r.Name == "flood" {
-			do = flood
-		}
+		do := map[string]func(request) (lab.Burst, error){"burst": burst, "flood": flood, "step": n.step}[r.Name]
 		b, err := do(r)
 		b.Parameters = strings.Join(append([]string{r.Name}, r.Args...), " ")
 		if err != nil {
 			b.Error = fmt.Sprintf("%s: %v", b.Parameters, err)
 		}
-		n.log(b)
+		if b.Name != "" || err != nil {
+			n.log(b)
+		}
 		_ = json.NewEncoder(c).Encode(b)
 	})
 	return nil

@@ -1,6 +1,6 @@
 // Command guest is what runs inside the lab's user-mode-linux guest: it makes the
 // runs of plan.json one after the other and writes their truth. Called by the name
-// burst, flood, chunkserver or stalls it is that command, for the scenario's script.
+// burst, flood, step, chunkserver or stalls it is that command, for the scenario's script.
 package main
 
 import (
@@ -24,7 +24,7 @@ const (
 func main() {
 	var err error
 	switch name := filepath.Base(os.Args[0]); name {
-	case "burst", "flood":
+	case "burst", "flood", "step":
 		err = ask(name, os.Args[1:])
 	case "stalls":
 		err = watchStalls()
@@ -73,7 +73,7 @@ func commands() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"burst", "flood", "chunkserver", "stalls"} {
+	for _, name := range []string{"burst", "flood", "step", "chunkserver", "stalls"} {
 		if err := os.Symlink(self, filepath.Join(binDir, name)); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ import (
 type network struct {
 	mu      sync.Mutex
 	senders []lab.Burst // of the current run
+	steps   []lab.Step
 	macs    []string
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -34,7 +36,7 @@ func (n *network) run(program string, job lab.Job) error {
 		return err
 	}
 	n.mu.Lock()
-	n.senders = nil
+	n.senders, n.steps = nil, nil
 	n.mu.Unlock()
 	rec := lab.Record{Member: job.Member, MACs: n.macs}
 	if rec.Member == "" {
@@ -48,6 +50,7 @@ func (n *network) run(program string, job lab.Job) error {
 	}
 	n.mu.Lock()
 	senders := n.senders
+	rec.Steps = n.steps
 	n.mu.Unlock()
 	if err := writeJSON(filepath.Join(dir, "senders.json"), senders); err != nil {
 		return err
@@ -61,17 +64,22 @@ func (n *network) run(program string, job lab.Job) error {
 	return os.WriteFile(filepath.Join(outDir, job.Dir+".done"), nil, 0o644) // the copy is whole
 }
 
-func (n *network) observe(program string, job lab.Job, dir string, rec *lab.Record) error {
+func (n *network) observe(program string, job lab.Job, dir string, rec *lab.Record) (failed error) {
 	w, err := startWitness(dir, rec.VMEcho)
 	if err != nil {
 		return err
 	}
-	defer w.end()
-	s, err := startOnMember(program, job, dir, rec)
+	defer func() { failed = cmp.Or(failed, w.end()) }()
+	s, err := start(program, job, dir)
 	if err != nil {
 		return err
 	}
 	defer s.end()
+	rec.Began = s.began
+	defer func() { rec.Stopped = time.Now() }()
+	if rec.Own, rec.Unmet = awaitEchoes(dir, s.began); rec.Unmet != "" {
+		return nil
+	}
 	defer func() { rec.Own = ownSince(dir, s.began) }() // a series may have begun anew under another id
 	time.Sleep(time.Until(s.began.Add(warmUp)))
 	awaitCalm(dir)
@@ -106,7 +114,10 @@ func awaitCalm(dir string) {
 
 // script runs the scenario's shell script.
 func script(job lab.Job, rec *lab.Record, pid int, dir string) error {
-	c := exec.Command("sh", "-e", job.Scenario)
+	ctx, cancel := context.WithTimeout(context.Background(), job.Limit)
+	defer cancel()
+	c := exec.CommandContext(ctx, "sh", "-e", job.Scenario)
+	c.WaitDelay = time.Second // what it left running holds its output open
 	i := slices.Index(lab.Members, rec.Member)
 	c.Env = append(os.Environ(), "MEMBER="+rec.Member, "OTHER="+rec.Other, fmt.Sprintf("PORT=nc1p%d", i), fmt.Sprintf("FARPORT=nc2p%d", i),
 		fmt.Sprintf("SPIKETOP_PID=%d", pid))
@@ -133,26 +144,6 @@ type spiketop struct {
 	cmd    *exec.Cmd
 	events string
 	began  time.Time
-}
-
-// startOnMember starts it, and again until one of its pings takes the run's
-// member. With a ping for each member the first start does; where it cannot steer
-// it draws its echo id by chance.
-func startOnMember(program string, job lab.Job, dir string, rec *lab.Record) (*spiketop, error) {
-	for range 12 {
-		s, err := start(program, job, dir)
-		if err != nil {
-			return nil, err
-		}
-		if rec.Own = ownEchoes(dir, s.began, 12*time.Second); slices.ContainsFunc(rec.Own, func(e lab.OwnEcho) bool { return e.Member == job.Member }) {
-			return s, nil
-		}
-		s.end()
-		if len(rec.Own) == 0 {
-			return nil, fmt.Errorf("tcpdump sees no echo of spiketop's")
-		}
-	}
-	return nil, fmt.Errorf("in 12 starts no ping of spiketop's took %s", job.Member)
 }
 
 func start(program string, job lab.Job, dir string) (*spiketop, error) {
@@ -201,16 +192,19 @@ func (s *spiketop) incidents() int {
 	return bytes.Count(b, []byte(`"event":"incident"`))
 }
 
-// ownEchoes are the pings that tcpdump has seen since a time; it waits for the
-// first, and then a little for others: there is one for each member.
-func ownEchoes(dir string, since time.Time, patience time.Duration) (out []lab.OwnEcho) {
+// awaitEchoes waits for spiketop's pings as tcpdump sees them: there must be one
+// by each member. What is missing after a while is spiketop's fault.
+func awaitEchoes(dir string, since time.Time) (own []lab.OwnEcho, unmet string) {
+	const patience = 12 * time.Second
+	by := func(m string) bool {
+		return slices.ContainsFunc(own, func(e lab.OwnEcho) bool { return e.Member == m })
+	}
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		had := len(out)
-		if out = ownSince(dir, since); had == 0 && len(out) > 0 {
-			deadline = time.Now().Add(700 * time.Millisecond)
+		if own = ownSince(dir, since); !slices.ContainsFunc(lab.Members, func(m string) bool { return !by(m) }) {
+			return own, ""
 		}
 	}
-	return out
+	return own, fmt.Sprintf("tcpdump does not see a ping of spiketop's by each member in %v: %v", patience, own)
 }
 
 // ownSince are the pings that tcpdump has seen since a time, by their ids, with

@@ -16,9 +16,16 @@ import (
 // witness is what watches a run besides spiketop.
 type witness struct {
 	dir  string
-	cmds []*exec.Cmd
+	cmds []*watcher
 	stop chan struct{}
 	done chan struct{}
+}
+
+// watcher is a running command.
+type watcher struct {
+	name  string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has ended
 }
 
 // startWitness starts tcpdump on the members and the vif, ping between the VMs,
@@ -63,8 +70,16 @@ func (w *witness) start(name string, args ...string) error {
 	}
 	defer errs.Close()
 	c.Stdout, c.Stderr = out, errs
-	w.cmds = append(w.cmds, c)
-	return c.Start()
+	if err := c.Start(); err != nil {
+		return err
+	}
+	one := &watcher{name, c, make(chan struct{})}
+	w.cmds = append(w.cmds, one)
+	go func() {
+		_ = c.Wait()
+		close(one.ended)
+	}()
+	return nil
 }
 
 func (w *witness) await(file, word string, patience time.Duration) error {
@@ -103,17 +118,25 @@ func (w *witness) sample() {
 	}
 }
 
-// end stops everything as Ctrl-C would, so that each says its last words.
-func (w *witness) end() {
+// end stops everything as Ctrl-C would, so that each says its last words. A
+// witness that had ended before is an error: it has not seen everything.
+func (w *witness) end() (err error) {
 	close(w.stop)
 	<-w.done
 	time.Sleep(1300 * time.Millisecond) // a frame may lie in tcpdump's ring for a second
 	for _, c := range w.cmds {
-		_ = c.Process.Signal(syscall.SIGINT)
+		select {
+		case <-c.ended:
+			said, _ := os.ReadFile(filepath.Join(w.dir, c.name+".err"))
+			err = fmt.Errorf("the witness %s ended by itself: %s", c.name, said)
+		default:
+			_ = c.cmd.Process.Signal(syscall.SIGINT)
+		}
 	}
 	for _, c := range w.cmds {
-		kill := time.AfterFunc(10*time.Second, func() { _ = c.Process.Kill() })
-		_ = c.Wait()
+		kill := time.AfterFunc(10*time.Second, func() { _ = c.cmd.Process.Kill() })
+		<-c.ended
 		kill.Stop()
 	}
+	return err
 }

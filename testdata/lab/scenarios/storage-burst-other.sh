@@ -3,7 +3,8 @@
 # trigger: rtt outstanding
 # segment: physical network
 # cause: storage
-# link: rx
+# link: other rx
+# vmping: calm
 # culprit: burst
 # class: storage
 burst st1 nc1:9422 400ms on $OTHER
