@@ -78,10 +78,10 @@ func (j *judge) failf(format string, args ...any) {
 
 // echoes are those that the scenario is about.
 func (j *judge) echoes() []Echo {
-	if j.s.Pings == "vm" {
-		return j.t.VMEchoes()
+	if j.s.Pings == "own" {
+		return j.t.OwnEchoes()
 	}
-	return j.t.OwnEchoes()
+	return j.t.VMEchoes()
 }
 
 // happened tells the truth in a few words.

@@ -27,7 +27,7 @@ type Scenario struct {
 	Subset    []string // members for which it is part of make test
 	Flags     []string // further flags of spiketop
 	Boot      string   // parameters of topology.sh: runs with the same share a guest
-	Pings     string   // whose echoes must be late: "own" (default) or "vm"
+	Pings     string   // whose echoes must be late: "own" (default), "vm" or "any"
 	Incidents [2]int   // least and most
 	Triggers  []string // any of these
 	Segments  []string
@@ -134,7 +134,7 @@ func (s *Scenario) set(key, value string) error {
 		}
 		s.Boot = value
 	case "pings":
-		return oneOf(&s.Pings, key, value, "own", "vm")
+		return oneOf(&s.Pings, key, value, "own", "vm", "any")
 	case "vmping":
 		return oneOf(&s.VMPing, key, value, "calm")
 	case "notes":

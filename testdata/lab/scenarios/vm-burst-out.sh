@@ -1,6 +1,6 @@
 # what: vm_a sends to vm_b at line rate: the queue is this host's own
 # needs: classes path
-# pings: vm
+# pings: any
 # trigger: rtt outstanding
 # segment: this NIC
 # cause: vif
