@@ -88,7 +88,7 @@ func (p *packetFile) write(w io.Writer) error {
 	guilty := &guiltyEcho{trigger: &p.in.Trigger}
 	for _, id := range p.links {
 		l := p.world.Link(id)
-		if _, err := out.AddInterface(pcapfile.Interface{Name: l.Name, Description: aboutLink(l, p.in.Host), Link: pcapfile.EN10, SnapLen: uint32(p.snap), Speed: l.SpeedBps}); err != nil {
+		if _, err := out.AddInterface(pcapfile.Interface{Name: l.Name, Description: aboutLink(l, p.in.Host), Link: pcapfile.EN10, SnapLen: recorder.WireSnaplen(p.snap), Speed: l.SpeedBps}); err != nil {
 			return err
 		}
 		notes = append(notes, newFrameNotes(guilty, p.world, l))

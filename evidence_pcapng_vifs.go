@@ -8,6 +8,7 @@ import (
 	"spiketop/capture/decode"
 	"spiketop/capture/icmptap"
 	"spiketop/capture/pcapfile"
+	"spiketop/capture/recorder"
 	"spiketop/flow"
 	"spiketop/incident"
 )
@@ -89,7 +90,7 @@ func (p *packetFile) captured(v *packetVIF) bool {
 // describe is the interface of a vif.
 func (v *packetVIF) describe(p *packetFile) pcapfile.Interface {
 	return pcapfile.Interface{Name: v.name, Description: aboutVIF(v.guest, p.in.Host),
-		Link: pcapfile.EN10, SnapLen: uint32(min(p.snap, icmptap.SnapLen)), Filter: icmptap.Filter}
+		Link: pcapfile.EN10, SnapLen: recorder.WireSnaplen(p.snap), Filter: icmptap.Filter}
 }
 
 // whose is the end of a flow's comment.

@@ -123,7 +123,7 @@ func (w *watch) ringVIFs() (list []ring.Source) {
 		g := &w.world.Guests[i]
 		nic := slices.ContainsFunc(w.world.Links, func(l flow.Link) bool { return l.Ifindex == g.Ifindex })
 		list = append(list, ring.Source{Memory: w.s.keptVIFs, Ifindex: uint32(g.Ifindex), Name: incident.Clean(g.Name), Description: aboutVIF(g.Guest, w.s.host),
-			Snaplen: min(w.s.o.snaplen, icmptap.SnapLen), Filter: icmptap.Filter, OnDemand: true, Skip: nic})
+			Filter: icmptap.Filter, OnDemand: true, Skip: nic})
 	}
 	return list
 }

@@ -7,15 +7,14 @@ import (
 	"io"
 	"math"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"spiketop/capture/pcapfile"
 )
-
-// mostSliced bounds the files of one slice: each has a buffer of its own.
-const mostSliced = 256
 
 // sliceOptions are what slice was asked.
 type sliceOptions struct {
@@ -87,7 +86,7 @@ func (o *sliceOptions) aroundSpan() (s span, err error) {
 		if err != nil || v < 0 || v > 365*24*time.Hour {
 			return s, usage("", "read --%s %q: want a duration such as 500ms or 2s", d.name, d.text)
 		}
-		*d.to = at + d.sign*int64(v)
+		*d.to = later(at, d.sign*int64(v))
 	}
 	if s.from == s.to {
 		return s, usage("", "read --before and --after: nothing is between them")
@@ -95,25 +94,40 @@ func (o *sliceOptions) aroundSpan() (s span, err error) {
 	return s, nil
 }
 
-// parseInstant reads RFC 3339 or seconds since 1970 with up to nine decimals.
+// later is at + d, or the end of what can be counted.
+func later(at, d int64) int64 {
+	switch {
+	case d > 0 && at > math.MaxInt64-d:
+		return math.MaxInt64
+	case d < 0 && at < math.MinInt64-d:
+		return math.MinInt64
+	}
+	return at + d
+}
+
+// parseInstant reads RFC 3339 or seconds since 1970 with up to nine decimals. What
+// lies beyond the years that nanoseconds reach is their end.
 func parseInstant(flag, text string) (int64, error) {
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		switch s := t.Unix(); {
+		case s >= mostSeconds:
+			return math.MaxInt64, nil
+		case s <= -mostSeconds:
+			return math.MinInt64, nil
+		}
 		return t.UnixNano(), nil
 	}
-	var sec, ns int64
-	whole, frac := text, ""
-	for i := range len(text) {
-		if text[i] == '.' {
-			whole, frac = text[:i], text[i+1:]
-			break
-		}
-	}
-	_, err := fmt.Sscanf(whole+" "+(frac + "000000000")[:9], "%d %d", &sec, &ns)
-	if err != nil || len(frac) > 9 || sec < 0 || sec > math.MaxInt64/1_000_000_000-1 || fmt.Sprint(sec) != whole {
+	whole, frac, _ := strings.Cut(text, ".")
+	sec, err := strconv.ParseUint(whole, 10, 63)
+	ns, fracErr := strconv.ParseUint((frac + "000000000")[:9], 10, 63)
+	if err != nil || fracErr != nil || len(frac) > 9 || sec >= mostSeconds {
 		return 0, usage("as 2026-11-21T17:47:20.962Z or 1795413319.851781", "read --%s %q: not a time", flag, text)
 	}
-	return sec*1_000_000_000 + ns, nil
+	return int64(sec*1_000_000_000 + ns), nil
 }
+
+// mostSeconds is what an int64 of nanoseconds holds.
+const mostSeconds = math.MaxInt64 / 1_000_000_000
 
 func runSlice(ctx context.Context, o *sliceOptions, stdout, stderr io.Writer) (err error) {
 	s, err := o.span()
@@ -122,15 +136,13 @@ func runSlice(ctx context.Context, o *sliceOptions, stdout, stderr io.Writer) (e
 		return err
 	case len(o.files) == 0 || o.out == "":
 		return usage("spiketop slice --from TIME --to TIME FILE ... -o OUT", "read arguments: give the files and -o OUT")
-	case len(o.files) > mostSliced:
-		return usage("slice them in steps", "read arguments: %d files, at most %d at once", len(o.files), mostSliced)
 	}
-	files, err := openAll(ctx, o.files)
-	defer closeAll(files)
-	if err != nil {
-		return err
+	c := &cutter{span: s, merger: pcapfile.NewMerger(o.files, pcapfile.Options{Comments: true, Stop: ctx.Done()}), names: o.files, stderr: stderr}
+	defer c.merger.Close()
+	if c.merger.Opened() == 0 { // of several, the first one's reason stands for all
+		_, err := c.merger.Err(0)
+		return unreadable(err)
 	}
-	c := &cutter{span: s, merger: pcapfile.NewMerger(files), files: files, names: o.files, stderr: stderr}
 	if o.out == "-" {
 		return c.write(ctx, stdout)
 	}
@@ -143,21 +155,4 @@ func runSlice(ctx context.Context, o *sliceOptions, stdout, stderr io.Writer) (e
 		return err
 	}
 	return nil
-}
-
-func openAll(ctx context.Context, names []string) (files []*pcapfile.Reader, err error) {
-	for _, n := range names {
-		r, err := pcapfile.Open(n, pcapfile.Options{Comments: true, Stop: ctx.Done()})
-		if err != nil {
-			return files, err
-		}
-		files = append(files, r)
-	}
-	return files, nil
-}
-
-func closeAll(files []*pcapfile.Reader) {
-	for _, r := range files {
-		_ = r.Close()
-	}
 }

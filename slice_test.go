@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,7 +114,10 @@ func TestSliceRefuses(t *testing.T) {
 	if err := os.WriteFile(cut, whole[:len(whole)-3], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir, empty := t.TempDir(), filepath.Join(t.TempDir(), "empty.pcapng")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args   []string
 		status int
@@ -126,12 +132,111 @@ func TestSliceRefuses(t *testing.T) {
 		{[]string{a, "-o", dir + "/4", "--around", "1", "--from", "5"}, 2, "not with --from"},
 		{[]string{a, "-o", dir + "/5", "--around", "1", "--before", "-1s"}, 2, "want a duration"},
 		{[]string{dir, "-o", dir + "/6"}, 1, "directory"},
-		{[]string{a, cut, "-o", dir + "/7"}, 0, "warning: read " + cut},
+		{[]string{a, "-o", dir + "/7", "--from", "1.5e3"}, 2, "not a time"},
+		{[]string{a, "-o", dir + "/8", "--from", "99999999999999"}, 2, "not a time"},
+		{[]string{a, cut, "-o", dir + "/9"}, 0, "warning: read " + cut + ": at byte"},
+		{[]string{dir + "/none", a, empty, "-o", dir + "/10"}, 0, "none: no such file or directory; it is left out"},
+		{[]string{dir + "/none", a, empty, "-o", dir + "/11"}, 0, "the file is cut off: it is empty; it is left out"},
+		{[]string{empty, dir + "/none", "-o", dir + "/12"}, 1, "it is empty"},
+		{[]string{a, "-o", dir + "/13", "--from", "0001-01-01T00:00:00Z", "--to", "9999-12-31T23:59:59Z"}, 0, ""},
+		{[]string{a, "-o", dir + "/14", "--around", "9999-12-31T23:59:59Z"}, 0, "no packet lies in that time"},
 	} {
 		status, _, errs := spiketop(append([]string{"slice"}, c.args...)...)
-		if status != c.status || !strings.Contains(errs, c.want) {
+		if status != c.status || !strings.Contains(errs, c.want) || c.want == "" && errs != "" {
 			t.Errorf("%v: status %d, want %d\n%s", c.args, status, c.status, errs)
 		}
+	}
+	if got := packetsOf(t, dir+"/10"); len(got) != 1 {
+		t.Errorf("beside unreadable files: %+v", got)
+	}
+}
+
+// TestSliceOfARing: many files that follow each other, given in any order, with a
+// few that overlap them all, are merged as few are.
+func TestSliceOfARing(t *testing.T) {
+	var files []string
+	var want []int64
+	for n := range int64(300) {
+		at := 1e9 * (n + 1)
+		files = append(files, ringFile(t, fmt.Sprintf("eth%d", n%3), at, at+5, at+1e9-1))
+		want = append(want, at, at+5, at+1e9-1)
+	}
+	var all []int64
+	for n := range int64(300) {
+		all = append(all, 1e9*(n+1)+7)
+	}
+	files = append(files, ringFile(t, "other", all...))
+	want = append(want, all...)
+	slices.Sort(want)
+	slices.Reverse(files[100:])
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	if status, _, errs := spiketop(append([]string{"slice", "-o", out}, files...)...); status != 0 || errs != "" {
+		t.Fatalf("status %d: %s", status, errs)
+	}
+	var got []int64
+	for _, p := range packetsOf(t, out) {
+		got = append(got, p.At)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d packets, want %d, or in another order", len(got), len(want))
+	}
+	r, err := pcapfile.Open(out, pcapfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for p := (pcapfile.Packet{}); r.Next(&p) == nil; {
+	}
+	if n := len(r.Interfaces()); n != 4 {
+		t.Errorf("%d interfaces, want 4", n)
+	}
+}
+
+// TestSliceKeeps: what files say beside their packets, and interfaces of one file
+// that look alike.
+func TestSliceKeeps(t *testing.T) {
+	address := netip.MustParseAddr("10.0.0.1")
+	var files []string
+	for _, name := range []string{"vm_a", "vm_b", "vm_a"} {
+		var b bytes.Buffer
+		w := pcapfile.NewWriter(&b, pcapfile.Section{Comment: "captured for " + name})
+		for n := range 2 {
+			if _, err := w.AddInterface(pcapfile.Interface{Name: "tap", Link: pcapfile.EN10, SnapLen: 128}); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.WritePacket(&pcapfile.Packet{At: int64(n + 1), Interface: n, Len: 60, Data: make([]byte, 60)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(w.WriteNames(map[netip.Addr][]string{address: {name}}), w.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, filepath.Join(t.TempDir(), "in.pcapng"))
+		if err := os.WriteFile(files[len(files)-1], b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	if status, _, errs := spiketop(append([]string{"slice", "-o", out}, files...)...); status != 0 || errs != "" {
+		t.Fatalf("status %d: %s", status, errs)
+	}
+	r, err := pcapfile.Open(out, pcapfile.Options{Comments: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var ifaces []int
+	for p := (pcapfile.Packet{}); r.Next(&p) == nil; {
+		ifaces = append(ifaces, p.Interface)
+	}
+	if diff := cmp.Diff([]int{0, 0, 0, 1, 1, 1}, ifaces); diff != "" {
+		t.Errorf("interfaces (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"vm_a", "vm_b"}, r.Names()[address]); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	if got := r.Sections()[0].Comment; got != "captured for vm_a\ncaptured for vm_b" {
+		t.Errorf("comment %q", got)
 	}
 }
 

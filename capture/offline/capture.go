@@ -98,10 +98,7 @@ type file struct {
 // waited for; files that cannot be read beside others that can are in Notes.
 func Open(ctx context.Context, cfg Config) (*Capture, error) {
 	c := &Capture{cfg: cfg, byName: map[string]int{}}
-	var failed []error
-	if err := c.openFiles(ctx); err != nil {
-		return nil, err
-	}
+	failed := c.openFiles(ctx)
 	scan := newScan(c)
 	for _, f := range c.files {
 		if err := c.lookAt(f, scan); err != nil {
@@ -125,21 +122,21 @@ func Open(ctx context.Context, cfg Config) (*Capture, error) {
 	return c, nil
 }
 
-func (c *Capture) openFiles(ctx context.Context) error {
+// openFiles finds out what the paths are; those that are nothing are left out.
+func (c *Capture) openFiles(ctx context.Context) (failed []error) {
 	if c.cfg.Memory != nil {
 		c.files = []*file{{path: c.cfg.Paths[0], memory: c.cfg.Memory}}
 		return nil
 	}
 	for _, path := range c.cfg.Paths {
-		f := &file{path: path}
 		s, err := openStream(ctx, path)
 		if err != nil {
-			return fmt.Errorf("open capture: %w", err)
+			failed = append(failed, fmt.Errorf("open capture: %w", err))
+			continue
 		}
-		f.stream = s
-		c.files = append(c.files, f)
+		c.files = append(c.files, &file{path: path, stream: s})
 	}
-	return nil
+	return failed
 }
 
 // open begins to read f; a stream only as far as it was kept when ahead is set.

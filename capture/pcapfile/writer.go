@@ -223,10 +223,14 @@ func (o *Writer) begin(typ uint32) {
 	o.u32(0)
 }
 
-// end writes the block at hand with its length at both ends.
+// end writes the block at hand with its length at both ends. The destination gets
+// whole blocks, so that a process that is killed leaves a whole file.
 func (o *Writer) end() {
 	o.u32(uint32(len(o.b) + 4))
 	binary.LittleEndian.PutUint32(o.b[4:], uint32(len(o.b)))
+	if o.err == nil && o.w.Available() < len(o.b) {
+		o.err = o.w.Flush()
+	}
 	if o.err == nil {
 		_, o.err = o.w.Write(o.b)
 	}

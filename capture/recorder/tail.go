@@ -48,7 +48,7 @@ func (t *Tail) Next(b *Block, room int) (missed uint64, more bool) {
 	if m.mem == nil {
 		return 0, false
 	}
-	if oldest := m.frames - uint64(m.count); t.seq < oldest {
+	if oldest := m.frames - uint64(m.count); t.seq <= oldest { // the next one may have moved
 		missed = oldest - t.seq
 		t.rewind()
 	}

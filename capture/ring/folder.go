@@ -40,6 +40,7 @@ type folder struct {
 	root  *os.Root
 	lock  *os.File // flock on the directory
 	files []closed // oldest first
+	stuck []closed // cannot be deleted
 	bytes int64    // of them all
 	next  int      // number of the next file
 }
@@ -144,12 +145,15 @@ func (d *folder) add(name string, size int64, last time.Time) {
 	}
 }
 
-// removeOldest deletes the oldest file. One that is gone already is fine.
+// removeOldest deletes the oldest file. One that is gone already is fine; one that
+// cannot be deleted goes to stuck and takes its room still.
 func (d *folder) removeOldest() error {
-	if err := d.root.Remove(d.files[0].name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	f := d.files[0]
+	d.files = d.files[1:]
+	if err := d.root.Remove(f.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.stuck = append(d.stuck, f)
 		return err
 	}
-	d.bytes -= d.files[0].size
-	d.files = d.files[1:]
+	d.bytes -= f.size
 	return nil
 }

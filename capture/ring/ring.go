@@ -15,8 +15,8 @@ const (
 	// roundEvery is how often the recorders are read. A frame is written in the
 	// round after the one that read it, at the latest: a kill loses some 600 ms.
 	roundEvery = 300 * time.Millisecond
-	// roundMost bounds what a round takes of a recorder, in bytes.
-	roundMost = 8 << 20
+	// roundMost bounds what a round takes of the recorders, in bytes.
+	roundMost = 16 << 20
 	// lockMost bounds what is read while a recorder is locked: some 100 µs.
 	lockMost = 256 << 10
 	// retryEvery is how long nothing is tried after a failure.
@@ -33,13 +33,14 @@ type Ring struct {
 	wait   []ref // read in the last round and not written yet
 	cut    int64 // newest stamp of the last round
 
-	retry   time.Time // after a failure: not before
-	trouble string    // what was said of it last
-	skipped uint64    // frames since it began
-	missed  uint64    // frames that were overwritten and not yet spoken of
-	spoke   time.Time // of them
-	stays   string    // file that is too old and cannot be deleted
-	short   int64     // bytes beyond which a disk that is nearly full keeps the ring, 0 = it is not
+	retry   time.Time       // after a failure: not before
+	trouble string          // what was said of it last
+	skipped uint64          // frames since it began
+	missed  uint64          // frames that were overwritten and not yet spoken of
+	spoke   time.Time       // of them
+	stays   map[string]bool // files of which it was said that they cannot be deleted
+	short   int64           // bytes beyond which a disk that is (nearly) full keeps the ring, 0 = it is not
+	hold    time.Time       // short stays until then, whatever the disk says
 
 	mu      sync.Mutex // protects what follows
 	changed bool
@@ -192,17 +193,22 @@ func (r *Ring) source(d device) Source {
 	return unnamed(d, r.cfg.Unnamed)
 }
 
-// read takes what is new in the recorders.
+// read takes what is new in the recorders. They take turns in the order of time,
+// so that after a backlog they are at the same moment still.
 func (r *Ring) read() (list []ref, more bool) {
-	for _, in := range r.inputs {
-		left := true
-		for taken := 0; left && taken < roundMost; taken += lockMost {
-			var missed uint64
-			missed, left = in.tail.Next(&in.fresh, lockMost)
-			in.missed += missed
-			r.missed += missed
+	left := slices.Clone(r.inputs)
+	for taken := 0; taken < roundMost && len(left) > 0; taken += lockMost {
+		k := 0
+		for i := range left {
+			if left[i].last < left[k].last {
+				k = i
+			}
 		}
-		more = more || left
+		if !r.take(left[k]) {
+			left = slices.Delete(left, k, k+1)
+		}
+	}
+	for _, in := range r.inputs {
 		for i := range in.fresh.Frames {
 			if f := &in.fresh.Frames[i]; !r.sources[device{in.mem, f.Ifindex}].Skip {
 				list = append(list, ref{in, f})
@@ -210,7 +216,18 @@ func (r *Ring) read() (list []ref, more bool) {
 		}
 	}
 	r.sayMissed()
-	return list, more
+	return list, len(left) > 0
+}
+
+// take reads some of an input and reports whether it holds more.
+func (r *Ring) take(in *input) (more bool) {
+	missed, more := in.tail.Next(&in.fresh, lockMost)
+	in.missed += missed
+	r.missed += missed
+	if n := len(in.fresh.Frames); n > 0 {
+		in.last = in.fresh.Frames[n-1].Stamp
+	}
+	return more
 }
 
 // sayMissed says that the recorders were overwritten before they were read, at
@@ -237,7 +254,12 @@ func (r *Ring) write(ready []ref) {
 		return 0
 	})
 	for part := range slices.Chunk(ready, piece) {
-		if err := r.writePiece(part); err != nil {
+		err := r.writePiece(part)
+		if noSpace(err) && r.giveBack() {
+			err = r.writePiece(part)
+		}
+		if err != nil {
+			r.skip(part)
 			r.failed(err)
 		}
 	}
@@ -267,7 +289,6 @@ func (r *Ring) writePiece(frames []ref) error {
 		for _, in := range r.inputs {
 			in.missed = in.before
 		}
-		r.skip(frames)
 		return err
 	}
 	r.recovered(now)
@@ -370,18 +391,25 @@ func (r *Ring) endPart() {
 	r.dir.add(name, p.size, r.cfg.Now())
 }
 
+// abandonPart closes the file in which a write has failed.
+func (r *Ring) abandonPart() {
+	p := r.part
+	if p == nil {
+		return
+	}
+	r.part = nil
+	p.abandon()
+	if name := filepath.Base(p.name); p.size == 0 {
+		_ = r.dir.root.Remove(name)
+	} else {
+		r.dir.add(name, p.size, r.cfg.Now())
+	}
+}
+
 // failed says what went wrong, once until it is over, and waits for a while. The file at hand is
 // closed: its last block may be a torn one, which is cut off.
 func (r *Ring) failed(err error) {
-	if p := r.part; p != nil {
-		r.part = nil
-		p.abandon()
-		if name := filepath.Base(p.name); p.size == 0 {
-			_ = r.dir.root.Remove(name)
-		} else {
-			r.dir.add(name, p.size, r.cfg.Now())
-		}
-	}
+	r.abandonPart()
 	r.retry = r.cfg.Now().Add(retryEvery)
 	if text := plain(err); r.trouble == "" {
 		r.trouble = text

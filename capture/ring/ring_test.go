@@ -325,15 +325,12 @@ func TestNearlyFull(t *testing.T) {
 	b.r.Close()
 }
 
-// TestFull: a file system that refuses to take more costs frames, which are
-// counted, and nothing else.
-func TestFull(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("not root: cannot mount a small file system")
-	}
+// newBenchOn is a bench on a file system of a size, whose room statfs does not tell.
+func newBenchOn(t *testing.T, size string) *bench {
+	t.Helper()
 	b := newBench(t, nil)
 	b.r.Close()
-	if err := syscall.Mount("tmpfs", b.dir, "tmpfs", 0, "size=1m"); err != nil {
+	if err := syscall.Mount("tmpfs", b.dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("mount tmpfs: %v", err)
 	}
 	t.Cleanup(func() {
@@ -342,6 +339,102 @@ func TestFull(t *testing.T) {
 		}
 	})
 	b.open(nil)
+	return b
+}
+
+// TestQuota: where the kernel refuses more than some bytes, as with a quota, the
+// ring lives within them: the oldest frames go, none is missing in between.
+func TestQuota(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root: cannot mount a small file system")
+	}
+	b := newBenchOn(t, "4m")
+	for range 4 { // the ring tries to grow again after a minute
+		b.rounds(25)
+		b.now = b.now.Add(holdFor)
+	}
+	b.r.Close()
+	got := b.numbers()
+	if len(got) < 5000 || got[len(got)-1] != fmt.Sprint(b.n) || len(b.said) > 0 {
+		t.Fatalf("%d frames up to %s of %d, said %q", len(got), got[len(got)-1], b.n, b.said)
+	}
+	for i, text := range got {
+		if want := fmt.Sprint(b.n - len(got) + 1 + i); text != want {
+			t.Fatalf("frame %s, want %s", text, want)
+		}
+	}
+}
+
+// TestUndeletable: what cannot be deleted is said once, takes its room, and keeps
+// nobody from writing.
+func TestUndeletable(t *testing.T) {
+	b := newBench(t, nil)
+	b.rounds(30)
+	old := b.files()[0]
+	if err := os.Remove(old); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(old, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.rounds(200) // 34 MB into a ring of 16
+	b.r.Close()
+	if err := os.RemoveAll(old); err != nil {
+		t.Fatal(err)
+	}
+	got := b.numbers()
+	if got[len(got)-1] != fmt.Sprint(b.n) || got[0] == "1" || b.size() > LeastSize {
+		t.Errorf("frames %s to %s of %d, %d bytes", got[0], got[len(got)-1], b.n, b.size())
+	}
+	if len(b.said) != 1 || !strings.Contains(b.said[0], "delete "+filepath.Base(old)) {
+		t.Errorf("said %q", b.said)
+	}
+}
+
+// TestBacklog: where much waits, of one NIC far more than of the other, the frames
+// are in the order of time still.
+func TestBacklog(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Size = 1 << 30 })
+	busy, calm := hugeMemory(t), memory(t)
+	b.r.SetSources([]Source{{Memory: busy, Name: "eth0"}, {Memory: calm, Name: "eth1"}})
+	for n := range 300_000 {
+		if n%20 == 0 {
+			b.frame(calm, n, nil)
+		} else {
+			b.frame(busy, n, nil)
+		}
+	}
+	for range 4 {
+		b.round()
+	}
+	b.r.Close()
+	got := b.read()
+	for i := 1; i < len(got); i++ {
+		if got[i].At < got[i-1].At {
+			t.Fatalf("frame %d: %s behind %s", i, got[i].Text, got[i-1].Text)
+		}
+	}
+	if len(got) != 300_000 || len(b.said) > 0 {
+		t.Errorf("%d frames, said %q", len(got), b.said)
+	}
+}
+
+func hugeMemory(t *testing.T) *recorder.Memory {
+	m, err := recorder.New(64<<20, 128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// TestFull: a file system that refuses to take more costs frames, which are
+// counted, and nothing else.
+func TestFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root: cannot mount a small file system")
+	}
+	b := newBenchOn(t, "1m")
 	b.rounds(12)
 	if len(b.said) != 1 || !strings.Contains(b.said[0], "no space left") {
 		t.Fatalf("said %q", b.said)
@@ -502,6 +595,32 @@ func TestShared(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"eth0", "023471", "ifindex 9"}, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestSnaplen: frames whose tag was put back are as long as their interface says, and
+// all interfaces say the same, without which tcpdump reads no such file.
+func TestSnaplen(t *testing.T) {
+	b := newBench(t, nil)
+	vifs := memory(t)
+	b.r.SetSources([]Source{{Memory: b.eth0, Name: "eth0"}, {Memory: vifs, Ifindex: 7, Name: "023471", OnDemand: true}})
+	tagged := func(f *recorder.Frame) { f.Data, f.HasVLAN, f.VLANTCI, f.Ifindex = make([]byte, 128), true, 10, 7 }
+	b.frame(b.eth0, 1, tagged)
+	b.frame(vifs, 2, tagged)
+	b.r.Close()
+	f, err := pcapfile.Open(b.files()[0], pcapfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var p pcapfile.Packet
+	for range 2 {
+		if err := f.Next(&p); err != nil {
+			t.Fatal(err)
+		}
+		if i := f.Interfaces()[p.Interface]; len(p.Data) != 132 || i.SnapLen != 132 {
+			t.Errorf("%d bytes of %s, whose snaplen is %d", len(p.Data), i.Name, i.SnapLen)
+		}
 	}
 }
 

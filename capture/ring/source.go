@@ -16,7 +16,6 @@ type Source struct {
 	Name        string
 	Description string
 	Speed       uint64 // bit/s, 0 = not known
-	Snaplen     int    // 0 = that of the Config
 	Filter      string // what of its frames was let through, as libpcap writes it; "" = all
 	// OnDemand: it gets a place in a file with its first frame there, else in each.
 	OnDemand bool
@@ -32,10 +31,7 @@ type device struct {
 func (s *Source) device() device { return device{s.Memory, s.Ifindex} }
 
 func (s *Source) describe(snaplen int) pcapfile.Interface {
-	if s.Snaplen > 0 {
-		snaplen = s.Snaplen
-	}
-	return pcapfile.Interface{Filter: s.Filter, Name: s.Name, Description: s.Description, Speed: s.Speed, Link: pcapfile.EN10, SnapLen: uint32(snaplen)}
+	return pcapfile.Interface{Filter: s.Filter, Name: s.Name, Description: s.Description, Speed: s.Speed, Link: pcapfile.EN10, SnapLen: recorder.WireSnaplen(snaplen)}
 }
 
 // differs reports whether s is called otherwise than o. The speed of a link that is
@@ -55,6 +51,7 @@ type input struct {
 	tail *recorder.Tail
 	// Two rounds' frames: those that wait since the last one, and the new ones.
 	old, fresh recorder.Block
+	last       int64  // stamp of the frame that was read last
 	missed     uint64 // frames that were never written and that no packet tells yet
 	before     uint64 // missed, before a piece is tried
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 )
 
 // errShort: the disk is nearly full, and the ring has nothing to give back.
@@ -11,6 +12,9 @@ var errShort = errors.New("the disk is nearly full (under 5 % free)")
 
 // leastFree is the part of the file system that stays free for others.
 const leastFree = 0.05
+
+// leastRing is what a ring may shrink to, in bytes.
+const leastRing = pieces * leastFile
 
 // makeRoom sees to it that need bytes may be written: the oldest files go. On a
 // disk that is nearly full the ring takes no more than it has.
@@ -20,23 +24,61 @@ func (r *Ring) makeRoom(need int64) error {
 		return err
 	}
 	if r.short > 0 {
-		if limit = min(limit, r.short); limit < pieces*leastFile {
+		if limit = min(limit, r.short); limit < leastRing {
 			return errShort
 		}
 	}
+	if need > limit {
+		return errShort
+	}
 	for r.size()+need > limit {
-		if len(r.dir.files) == 0 {
-			if r.part == nil || r.part.frames == 0 {
-				return errShort
-			}
-			r.endPart() // so that it can go
+		if len(r.dir.files) > 0 {
+			r.removeOldest()
 			continue
 		}
-		if err := r.dir.removeOldest(); err != nil {
-			return fmt.Errorf("delete the oldest file: %w", err)
+		if r.part == nil || r.part.frames == 0 {
+			return r.nothingGoes()
 		}
+		r.endPart() // so that it can go
 	}
 	return nil
+}
+
+// removeOldest deletes the oldest file. It says once that one stays.
+func (r *Ring) removeOldest() {
+	name := r.dir.files[0].name
+	if err := r.dir.removeOldest(); err != nil && !r.stays[name] {
+		if r.stays == nil {
+			r.stays = map[string]bool{}
+		}
+		r.stays[name] = true
+		r.cfg.Say(fmt.Sprintf("ring %s: delete %s: %s", r.cfg.Dir, name, plain(err)))
+	}
+}
+
+// nothingGoes is the error where nothing can be given back. What could not be
+// deleted is tried again with the next attempt.
+func (r *Ring) nothingGoes() error {
+	if len(r.dir.stuck) == 0 {
+		return errShort
+	}
+	r.dir.files, r.dir.stuck = r.dir.stuck, nil
+	return errors.New("its files cannot be deleted")
+}
+
+// holdFor is how long the ring stays as small as a full disk has made it.
+const holdFor = time.Minute
+
+// giveBack sees to it that a ring which a write found no room for goes on with
+// less, as far as there is something to give: a quota, or blocks that only root may
+// use, are not seen beforehand. It reports whether to try again.
+func (r *Ring) giveBack() bool {
+	r.abandonPart()
+	if r.size() < leastRing || len(r.dir.files) == 0 {
+		return false
+	}
+	r.short, r.hold = r.size(), r.cfg.Now().Add(holdFor)
+	return true
 }
 
 // lookAtDisk asks how much is free.
@@ -49,12 +91,19 @@ func (r *Ring) lookAtDisk(need int64) error {
 		return err
 	}
 	switch {
+	case r.held():
 	case float64(available)-float64(need) >= leastFree*float64(total):
 		r.short = 0
 	case r.short == 0:
 		r.short = max(r.size(), 1)
 	}
 	return nil
+}
+
+// held reports whether a full disk was found lately.
+func (r *Ring) held() bool {
+	left := r.hold.Sub(r.cfg.Now())
+	return left > 0 && left <= holdFor
 }
 
 // size is what the ring takes on disk.
@@ -85,18 +134,7 @@ func (r *Ring) expire() {
 		r.endPart()
 	}
 	for len(r.dir.files) > 0 && now.Sub(r.dir.files[0].last) > r.cfg.Keep {
-		if err := r.dir.removeOldest(); err != nil {
-			r.sayUndeletable(err)
-			return
-		}
-	}
-}
-
-// sayUndeletable says once that a file which is too old stays.
-func (r *Ring) sayUndeletable(err error) {
-	if name := r.dir.files[0].name; name != r.stays {
-		r.stays = name
-		r.cfg.Say(fmt.Sprintf("ring %s: delete %s: %s", r.cfg.Dir, name, plain(err)))
+		r.removeOldest()
 	}
 }
 

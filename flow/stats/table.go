@@ -95,10 +95,11 @@ func (t *table) grow() {
 	}
 }
 
-// hash mixes the key with the seed, which whoever makes a file does not know.
+// hash mixes the key with the seed, which whoever makes a file does not know: both
+// factors of each product hold it, so that no address makes one of them 0.
 func (k *key) hash(seed uint64) uint64 {
 	ports := uint64(k.lowPort)<<32 | uint64(k.highPort)<<16 | uint64(k.proto)
-	h := mix(k.low.Lo^seed, k.high.Lo^0x9e3779b97f4a7c15)
+	h := mix(k.low.Lo^seed, k.high.Lo^bits.RotateLeft64(seed, 32)^0x9e3779b97f4a7c15)
 	h = mix(h^ports, seed^0xd6e8feb86659fd93)
 	if k.low.Hi|k.high.Hi != 0 {
 		h = mix(h^k.low.Hi, seed^k.high.Hi^0xa0761d6478bd642f)
