@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,21 @@ func TestPipe(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := Open(ctx, Config{Paths: []string{stalled}}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestMissing: a file that is gone, as a ring's oldest may be, is left out and said;
+// alone it is an error.
+func TestMissing(t *testing.T) {
+	a := save(t, "a.pcapng", ng(t, two, []packet{{0, 0, pcapfile.DirIn, frame(2, 1, 55, 165)}}))
+	none := filepath.Join(t.TempDir(), "none")
+	c := open(t, Config{Paths: []string{none, a}})
+	got, _ := play(t, c)
+	if said := strings.Join(c.Notes, "\n"); len(got) != 1 || !strings.Contains(said, "none: no such file") {
+		t.Errorf("%v, said %q", got, said)
+	}
+	if _, err := Open(t.Context(), Config{Paths: []string{none, none}}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
