@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -621,6 +622,13 @@ func TestSnaplen(t *testing.T) {
 		if i := f.Interfaces()[p.Interface]; len(p.Data) != 132 || i.SnapLen != 132 {
 			t.Errorf("%d bytes of %s, whose snaplen is %d", len(p.Data), i.Name, i.SnapLen)
 		}
+	}
+	if _, err := exec.LookPath("tcpdump"); err != nil {
+		t.Log("not read with tcpdump:", err)
+		return
+	}
+	if out, err := exec.Command("tcpdump", "-nqtr", b.files()[0]).Output(); err != nil || strings.Count(string(out), "\n") != 2 {
+		t.Errorf("tcpdump: %v\n%s", err, out)
 	}
 }
 
