@@ -166,10 +166,10 @@ func TestPacketsOfVIFs(t *testing.T) {
 	file, part := l.written(t)
 	const ofA = " | class vif (MAC 02:00:00:00:00:07 of vm_a, member of bond9 on vif_a), vif vif_a, VM vm_a, member of bond9"
 	want := []string{
-		"eth0: member of bond0, captured by spiketop on nc1; snaplen 256",
-		"vif_a: vif of vm_a; member of bond9, captured by spiketop on nc1; snaplen 128",
-		"vif_b: vif, captured by spiketop on nc1; snaplen 128",
-		"ifindex 9: vif, captured by spiketop on nc1; snaplen 128",
+		"eth0: member of bond0, captured by spiketop on nc1; snaplen 260",
+		"vif_a: vif of vm_a; member of bond9, captured by spiketop on nc1; snaplen 260",
+		"vif_b: vif, captured by spiketop on nc1; snaplen 260",
+		"ifindex 9: vif, captured by spiketop on nc1; snaplen 260",
 		"100 ms vif_a in" + ofA, "101 ms eth0 out" + ofA, "120 ms eth0 in", "121 ms vif_a out",
 		"200 ms vif_a in", "201 ms eth0 out drops 2", "220 ms eth0 in", "221 ms vif_a out",
 		"300 ms vif_a in drops 5 | the guilty echo: 3 to 10.1.16.55", "301 ms eth0 out | the guilty echo: 3 to 10.1.16.55",
