@@ -43,7 +43,7 @@ type farAsked struct {
 	run    uint64
 	answer far.Answer
 	whole  bool
-	echo   bool // the guilty echo has been handed over
+	echo   incident.GuiltyEcho // the one that was handed over last; a worse one may take its place
 }
 
 func (f *farWatch) init() {
@@ -171,8 +171,8 @@ func (w *watch) farIncidents(now flow.Time) {
 			a = &farAsked{}
 			f.asked[q.Number] = a
 		}
-		if j := f.guilty(&q.Guilty); j != nil && !a.echo {
-			a.echo = true
+		if j := f.guilty(&q.Guilty); j != nil && a.echo != q.Guilty {
+			a.echo = q.Guilty
 			e := incident.FarEcho{Host: f.host(), Report: j.Report, InFar: j.InFar}
 			if j.Has {
 				e.RTT = j.RTT

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"spiketop/probe"
 	"spiketop/probe/hops"
 )
 
@@ -40,8 +41,11 @@ const (
 // host, stays.
 func (b *builder) takeFar(in *Incident) {
 	w := &b.c.far
-	if e := w.echo; e != nil {
-		in.Path.Echoes = withEcho(in.Path.Echoes, e.Report)
+	if w.echo != nil {
+		in.Path.Echoes = withEcho(in.Path.Echoes, w.echo.Report)
+	}
+	e := b.farTold()
+	if e != nil {
 		if says := e.says(); says != "" {
 			in.Verdict.Evidence = append(in.Verdict.Evidence, says)
 		}
@@ -57,13 +61,29 @@ func (b *builder) takeFar(in *Incident) {
 		p := *w.part
 		p.Says = p.says()
 		in.Verdict.Evidence = append(in.Verdict.Evidence, p.Says...)
-		if w.echo != nil {
-			if says := w.echo.says(); says != "" {
+		if e != nil {
+			if says := e.says(); says != "" {
 				p.Says = slices.Insert(p.Says, 0, says)
 			}
 		}
 		in.Far = &p
 	}
+}
+
+// farTold returns what two hosts saw of the very echo by which the incident is
+// judged, nil where that is not known: while a worse one has not been joined yet,
+// the stamps of the one before tell nothing about it, and an echo whose answer
+// came after all was not lost.
+func (b *builder) farTold() *FarEcho {
+	e := b.c.far.echo
+	if e == nil || b.c.t == nil {
+		return nil
+	}
+	g := b.c.t.guiltyEcho(&b.told)
+	if e.Report.ID != g.ID || e.Report.Seq != g.Seq || e.lost() && b.told.State == probe.Answered {
+		return nil
+	}
+	return e
 }
 
 // withEcho puts r in the place of the same echo as this host alone saw it, else first.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"spiketop/flow"
+	"spiketop/probe"
 )
 
 // Around returns what this host's links carried from from to to, in whole slots,
@@ -63,18 +64,24 @@ func (m *Monitor) FarQuestions() []FarQuestion {
 		q := FarQuestion{Number: c.number, Window: flow.Span{From: c.from, To: to}, Over: m.now >= to && (capped || !c.waiting(m.now))}
 		if c.t != nil {
 			told := c.told(m.now)
-			q.Guilty = GuiltyEcho{Seq: told.Seq, ID: told.ID, Sent: told.Sent}
-			switch g := &q.Guilty; {
-			case c.t.vm != nil:
-				k := &c.t.vm.key
-				g.Known, g.VM, g.Src, g.Dst, g.ID = true, true, k.Src, k.Dst, k.ID
-			case c.t.Addr.IsValid():
-				g.Known, g.Dst = true, c.t.Addr.Unmap().As16()
-			}
+			q.Guilty = c.t.guiltyEcho(&told)
 		}
 		out = append(out, q)
 	}
 	return out
+}
+
+// guiltyEcho names one of t's echoes as it stands in its packets.
+func (t *target) guiltyEcho(told *probe.Sample) GuiltyEcho {
+	g := GuiltyEcho{Seq: told.Seq, ID: told.ID, Sent: told.Sent}
+	switch {
+	case t.vm != nil:
+		k := &t.vm.key
+		g.Known, g.VM, g.Src, g.Dst, g.ID = true, true, k.Src, k.Dst, k.ID
+	case t.Addr.IsValid():
+		g.Known, g.Dst = true, t.Addr.Unmap().As16()
+	}
+	return g
 }
 
 // Far takes what another host says of the window of incident number; the newest
