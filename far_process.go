@@ -27,7 +27,7 @@ const (
 	farTerm       = 2 * time.Second  // from SIGTERM to SIGKILL
 	farLines      = 6000             // a second, and as many at once
 	farBytes      = 1 << 20          // a second, and as many at once
-	farGarbage    = 16               // lines that are none, in one run
+	farGarbage    = 16               // lines that are none, beyond as many good ones
 	farGreeting   = 64               // lines before the hello: what a login prints
 	farComplaints = 8                // lines of its standard error that are shown in one run
 	farComplaint  = 200              // runes of each
@@ -177,6 +177,7 @@ func readFar(ctx context.Context, r io.Reader, heard func(far.Line)) error {
 			if l.Hello != nil {
 				hello, bad = true, 0
 			}
+			bad = max(bad-1, 0) // a stray line now and then is none that ends it
 			heard(l)
 		}
 	}

@@ -62,6 +62,9 @@ func init() {
 	case "garbage":
 		_, _ = io.WriteString(out, goodHello)
 		forever("\x1b]0;own\x07 {\"echo\":{\"seq\":1e999}}\n")
+	case "stray lines":
+		_, _ = io.WriteString(out, goodHello)
+		forever("{\"echo\":{}}\n" + goodBeat + goodBeat)
 	case "no hello":
 		forever("spam\n")
 	case "flood":
@@ -185,6 +188,7 @@ func TestFarProcesses(t *testing.T) {
 		{"other version", "another version of spiketop tap", 0, false},
 		{"complains", "Permission denied", 0, true},
 		{"flood", "", 5000, false},
+		{"stray lines", "", 100, false},
 	}
 	for _, tc := range tests {
 		t.Run(tc.how, func(t *testing.T) {

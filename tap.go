@@ -165,11 +165,15 @@ func (t *tap) flush() {
 
 // echo tells an echo, as far as the budget goes.
 func (t *tap) echo(e *flow.Echo, point string) {
+	l, ok := far.EchoOf(e, point)
+	if !ok {
+		return // and no drop: a guest's nonsense must not cast doubt on what is told of the others
+	}
 	if !t.budget.allow(keyOf(e), e.At) {
 		t.drops++
 		return
 	}
-	t.say(far.EchoOf(e, point))
+	t.say(l)
 	t.inBuf++
 }
 
@@ -221,7 +225,7 @@ func (b *echoBudget) allow(k hops.SeriesKey, at flow.Time) bool {
 // tapHello is the first line.
 func (w *watch) tapHello() {
 	h := far.Hello{Schema: far.Schema, Version: version(), Host: w.world.Host, VIFs: len(w.world.Guests)}
-	for i := range w.world.Links {
+	for i := range w.world.Links[:min(len(w.world.Links), far.MaxNICs)] {
 		h.NICs = append(h.NICs, w.world.Links[i].Name)
 	}
 	w.s.tap.say(far.Line{Hello: &h})

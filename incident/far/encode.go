@@ -59,9 +59,13 @@ func (l *Line) shorten(step int) bool {
 }
 
 // EchoOf makes the line of an echo that this host saw. point names its NIC or vif.
-func EchoOf(e *flow.Echo, point string) Line {
-	return Line{Echo: &Echo{Point: point, VIF: e.VIF != 0, Dir: e.Dir.String(), Reply: e.Reply, Src: addrOf(e.Family, e.Src), Dst: addrOf(e.Family, e.Dst),
+// ok is false where the other side's check would refuse it: what a guest writes
+// into its packets, an IPv4 address in an IPv6 header for one, must not make this
+// host look like one that talks nonsense.
+func EchoOf(e *flow.Echo, point string) (l Line, ok bool) {
+	l = Line{Echo: &Echo{Point: point, VIF: e.VIF != 0, Dir: e.Dir.String(), Reply: e.Reply, Src: addrOf(e.Family, e.Src), Dst: addrOf(e.Family, e.Dst),
 		ID: e.ID, Seq: e.Seq, At: wallNs(e.At, e.Offset), VLAN: e.VLAN, Tunnel: e.Tunnel}}
+	return l, l.Echo.check() == nil
 }
 
 // wallNs is t in ns of wall time.

@@ -11,6 +11,9 @@ import (
 	"spiketop/incident"
 )
 
+// MaxNICs is how many a [Hello] may name.
+const MaxNICs = 32
+
 // Schema is what the far side says first. Another major number is refused,
 // fields and kinds of lines that are not known are ignored.
 const Schema = "spiketop.tap/1"
@@ -22,7 +25,6 @@ const MaxLine = 4096
 const (
 	maxName  = 64 // runes of a host, NIC, vif, VM, process
 	maxWhy   = 96
-	maxNICs  = 32
 	earliest = 946_684_800_000_000_000   // 2000-01-01, in ns of wall time
 	latest   = 7_258_118_400_000_000_000 // 2200-01-01
 )
@@ -47,7 +49,7 @@ type Hello struct {
 	Schema  string   `json:"schema"`
 	Version string   `json:"version"`
 	Host    string   `json:"host"`
-	NICs    []string `json:"nics"`
+	NICs    []string `json:"nics"` // at most MaxNICs
 	VIFs    int      `json:"vifs"` // how many are tapped
 }
 
@@ -160,7 +162,7 @@ func (h *Hello) check() error {
 	if rest, ok := strings.CutPrefix(h.Schema, Schema); !ok || rest != "" && rest[0] != '.' {
 		return fmt.Errorf("%w: %q, this one speaks %s", ErrSchema, incident.CleanMax(h.Schema, maxName), Schema)
 	}
-	if len(h.NICs) > maxNICs || h.VIFs < 0 || h.VIFs > 1<<20 {
+	if len(h.NICs) > MaxNICs || h.VIFs < 0 || h.VIFs > 1<<20 {
 		return fmt.Errorf("%w: hello of an impossible host", ErrLine)
 	}
 	h.Schema = incident.CleanMax(h.Schema, maxName)

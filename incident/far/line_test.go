@@ -40,7 +40,7 @@ func TestParseLine(t *testing.T) {
 		{"another major version", `{"hello":{"schema":"spiketop.tap/2"}}`, ErrSchema},
 		{"tens", `{"hello":{"schema":"spiketop.tap/10"}}`, ErrSchema},
 		{"no schema", `{"hello":{}}`, ErrSchema},
-		{"too many NICs", `{"hello":{"schema":"spiketop.tap/1","nics":[` + strings.Repeat(`"e",`, maxNICs) + `"e"]}}`, ErrLine},
+		{"too many NICs", `{"hello":{"schema":"spiketop.tap/1","nics":[` + strings.Repeat(`"e",`, MaxNICs) + `"e"]}}`, ErrLine},
 		{"echo", echo(""), nil},
 		{"IPv6", `{"echo":{"point":"eth0","dir":"tx","src":"2001:db8::1","dst":"2001:db8::2","at":1795262400000000000}}`, nil},
 		{"echo of nowhere", echo(`point=""`), ErrLine},
@@ -139,7 +139,10 @@ func TestEchoOf(t *testing.T) {
 	e := flow.Echo{At: flow.Time(10 * time.Second), Offset: flow.WallOffset(noon), Link: 1, Dir: flow.Tx, Reply: true, Family: flow.FamilyIPv4, ID: 7, Seq: 110, VLAN: 5}
 	flow.SetIPv4(&e.Src, []byte{10, 1, 16, 55})
 	flow.SetIPv4(&e.Dst, []byte{10, 1, 16, 165})
-	l := EchoOf(&e, "eth0")
+	l, ok := EchoOf(&e, "eth0")
+	if !ok {
+		t.Fatal("refused")
+	}
 	got, err := ParseLine(bytes.TrimSuffix(l.Append(nil), []byte("\n")))
 	if err != nil {
 		t.Fatal(err)
@@ -148,6 +151,38 @@ func TestEchoOf(t *testing.T) {
 		ID: 7, Seq: 110, At: noon + 10e9, VLAN: 5}
 	if diff := cmp.Diff(&want, got.Echo, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("echo (-want +got):\n%s", diff)
+	}
+}
+
+// TestEchoOfAnything: each line that is made of a packet passes the other side's
+// check, whatever a guest wrote into it; what would not is no line.
+func TestEchoOfAnything(t *testing.T) {
+	mapped := [16]byte{10: 0xff, 11: 0xff, 12: 10, 15: 1}
+	addrs := [][16]byte{{}, mapped, {0: 0xfe, 1: 0x80, 15: 1}, {0: 0xff, 1: 2, 15: 1}, {12: 1, 15: 1}, {0: 0x20, 1: 1, 2: 0xd, 3: 0xb8, 15: 1}}
+	made := 0
+	for _, family := range []flow.Family{flow.FamilyIPv4, flow.FamilyIPv6} {
+		for _, src := range addrs {
+			for _, dst := range addrs {
+				for _, offset := range []flow.WallOffset{0, flow.WallOffset(noon)} {
+					e := flow.Echo{At: 1, Offset: offset, Family: family, Src: src, Dst: dst, VLAN: 4095}
+					l, ok := EchoOf(&e, "\x1b[2J")
+					if !ok {
+						continue
+					}
+					made++
+					if _, err := ParseLine(bytes.TrimSuffix(l.Append(nil), []byte("\n"))); err != nil {
+						t.Errorf("%v -> %v: %v", src, dst, err)
+					}
+				}
+			}
+		}
+	}
+	if made < 36+25 { // all of IPv4, all of IPv6 but the mapped ones
+		t.Errorf("only %d lines were made", made)
+	}
+	e := flow.Echo{Offset: flow.WallOffset(noon), Family: flow.FamilyIPv6, Src: mapped, Dst: mapped}
+	if _, ok := EchoOf(&e, "vif_b"); ok {
+		t.Error("an IPv4 address in an IPv6 header is told")
 	}
 }
 
