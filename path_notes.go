@@ -13,9 +13,6 @@ func (r *pathResult) findNotes() (notes []string) {
 	for i := range r.files {
 		notes = append(notes, r.fileNotes(i)...)
 	}
-	if len(r.files) == 1 && r.files[0].cooked {
-		notes = append(notes, "captured on \"any\": a packet that crosses several interfaces stands there several times, and all but one of its requests look lost; a second point tells them apart")
-	}
 	if len(r.files) == 1 {
 		notes = append(notes, "one point tells the RTT there, not where the time went: give captures of more points")
 	}
@@ -66,6 +63,11 @@ func (r *pathResult) fileNotes(i int) (notes []string) {
 	}
 	if p.timeless > 0 {
 		add("%s: %s without a time, not used", name, plural(int(p.timeless), "echo stands", "echoes stand"))
+	}
+	if p.cooked && f.Doubled > 0 {
+		add("%s was captured on \"any\": a packet that crosses several interfaces stands there several times; %s within 1 ms taken for the echo itself, what waited longer in between for another one that was lost", name, plural(f.Doubled, "further request is", "further requests are"))
+	} else if p.cooked {
+		add("%s was captured on \"any\": a packet that crosses several interfaces would stand there several times", name)
 	}
 	if f.Refused > 0 {
 		add("%s: %s beyond the first %d not used: cut the captures by time", name, plural(f.Refused, "request or reply", "requests and replies"), f.Requests+f.Replies)

@@ -350,6 +350,32 @@ func TestPathOtherFrames(t *testing.T) {
 	}
 }
 
+// TestPathAny: captures on "any" hold each packet once per interface, at every
+// point; each echo is still one, and the notes say so.
+func TestPathAny(t *testing.T) {
+	a, b := &wroteFile{link: 113}, &wroteFile{link: 113}
+	for n := range int64(20) {
+		at, request, reply := n*500_000, echoPacket("192.0.2.11", "192.0.2.27", false, 1, uint16(n)), echoPacket("192.0.2.11", "192.0.2.27", true, 1, uint16(n))
+		for c := range int64(3) { // vif, bridge, NIC
+			a.at(us(at+10*c), cookedAny(request))
+			b.at(us(at+300+10*c), cookedAny(request))
+		}
+		for c := range int64(3) {
+			b.at(us(at+60_300+10*c), cookedAny(reply))
+			a.at(us(at+60_900+10*c), cookedAny(reply))
+		}
+	}
+	p, out := runPathJSON(t, "a="+a.write(t, "a"), "b="+b.write(t, "b"))
+	if len(p.Echoes) != 20 || !strings.Contains(strings.Join(p.Notes, "\n"), "captured on \"any\"") {
+		t.Fatalf("%d echoes of 20, notes %q\n%s", len(p.Echoes), p.Notes, out)
+	}
+	for _, e := range p.Echoes {
+		if e.Segments[0].RTT != 0.9 || e.Segments[1].RTT != 60 || e.LostAfter != nil {
+			t.Fatalf("%+v", e.Segments)
+		}
+	}
+}
+
 // cookedAny is cooked with the packet's own ethertype.
 func cookedAny(packet []byte) []byte {
 	f := cooked(packet)

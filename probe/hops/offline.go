@@ -107,7 +107,7 @@ type Matched struct {
 // PointFacts is what became of one point's sights.
 type PointFacts struct {
 	Requests, Replies int
-	Doubled           int // requests seen once more without having been sent once more
+	Doubled           int // requests seen once more without having been sent once more: copies, and an echo that crosses twice
 	Tunnelled         int
 	Refused           int  // beyond MaxSights, not used
 	Linked            bool // shares echoes with the others, so that its clock is known
@@ -136,7 +136,8 @@ type line struct {
 func (l *line) of(key int) []uint32 { return l.items[l.start[key]:l.start[key+1]] }
 
 // Match matches everything that was added. Within a point a reply answers the
-// latest earlier request of its Key, further ones are duplicates.
+// latest earlier request of its Key, further ones are duplicates; an echo that
+// crosses a point more than once is one.
 func (o *Offline) Match() *Matched {
 	m := &Matched{Points: make([]PointFacts, len(o.points)), clocks: map[[2]int]*PairClock{}}
 	lines := make([]line, len(o.points))
@@ -164,6 +165,7 @@ func (o *Offline) pair(point int, facts *PointFacts) line {
 	facts.Refused = p.refused
 	l := line{from: p.from, to: p.to, seen: p.seen, cut: p.cut || p.refused > 0}
 	last := make([]int32, len(o.keys)) // 1 + index of the key's latest occurrence
+	crossed := passes{}
 	for i := range p.sights {
 		s := &p.sights[i]
 		if s.tunnel {
@@ -171,13 +173,17 @@ func (o *Offline) pair(point int, facts *PointFacts) line {
 		}
 		if !s.reply {
 			facts.Requests++
+			if n := last[s.key]; n > 0 && crossed.again(n-1, &l.occ[n-1], s) {
+				facts.Doubled++
+				continue
+			}
 			l.occ = append(l.occ, occurrence{key: s.key, Hop: Hop{Request: s.at, HasRequest: true, VLAN: s.vlan, Tunnel: s.tunnel}})
 			last[s.key] = int32(len(l.occ))
 			continue
 		}
 		facts.Replies++
 		if n := last[s.key]; n > 0 && l.occ[n-1].HasRequest {
-			l.occ[n-1].answer(s.at)
+			crossed.reply(n-1, &l.occ[n-1], s)
 			continue
 		}
 		l.occ = append(l.occ, occurrence{key: s.key, Hop: Hop{Reply: s.at, HasReply: true, VLAN: s.vlan, Tunnel: s.tunnel}})

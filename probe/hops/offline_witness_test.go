@@ -1,6 +1,7 @@
 package hops
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -115,21 +116,83 @@ func TestOfflineSlightDisorder(t *testing.T) {
 // TestOfflineAny: a point that captures each packet on three interfaces shows
 // one echo.
 func TestOfflineAny(t *testing.T) {
-	w := newWay(4, 2)
-	w.steadyTrips(20)
-	for i, s := range slices.Clone(w.seen[0]) {
-		for n := range 2 {
-			c := s
-			c.At = c.At.Add(time.Duration(n+1) * 4 * time.Microsecond)
-			w.seen[0] = slices.Insert(w.seen[0], 3*i+1+n, c)
+	for _, points := range [][]int{{0}, {1}, {0, 1}} {
+		w := newWay(4, 2)
+		w.steadyTrips(20)
+		for _, p := range points {
+			for i, s := range slices.Clone(w.seen[p]) {
+				for n := range 2 {
+					c := s
+					c.At = c.At.Add(time.Duration(n+1) * 4 * time.Microsecond)
+					w.seen[p] = slices.Insert(w.seen[p], 3*i+1+n, c)
+				}
+			}
+			for i := range w.truth {
+				w.truth[i].Hops[p].Duplicates = 2
+			}
+		}
+		m := w.matched(nil)
+		if !equal(w.truth, m.Echoes) || m.Points[points[0]].Doubled != 40 {
+			t.Errorf("doubled at %v: %d echoes, %d doubled; want 20 and 40: %+v", points, len(m.Echoes), m.Points[points[0]].Doubled, m.Echoes[0])
 		}
 	}
-	for i := range w.truth {
-		w.truth[i].Hops[0].Duplicates = 2
+}
+
+// TestOfflineOnAStick: a router sees each echo come in one VLAN and leave in
+// another, after a queue of its own, and the replies the other way round.
+func TestOfflineOnAStick(t *testing.T) {
+	const ms = time.Millisecond
+	type seen struct {
+		at    time.Duration
+		reply bool
+		vlan  uint16
 	}
-	m := w.matched(nil)
-	if !equal(w.truth, m.Echoes) || m.Points[0].Doubled != 40 {
-		t.Errorf("%d echoes, %d doubled; want 20 and 40: %+v", len(m.Echoes), m.Points[0].Doubled, m.Echoes[0])
+	all := []seen{{0, false, 10}, {50 * ms, false, 20}, {51 * ms, true, 20}, {71 * ms, true, 10}}
+	tests := []struct {
+		name   string
+		router []seen
+		want   Hop // at the router, times from the first request
+	}{
+		{"both ways", all, Hop{Request: 0, Reply: flow.Time(71 * ms), Duplicates: 1, VLAN: 10}},
+		{"one reply: it answers the inner request", all[:3], Hop{Request: flow.Time(50 * ms), Reply: flow.Time(51 * ms), VLAN: 20}},
+		{"no reply", all[:2], Hop{Request: 0, VLAN: 10}},
+		{"a copy of each", []seen{all[0], {3000, false, 10}, all[1], {50*ms + 3000, false, 20}, all[2], {51*ms + 3000, true, 20}, all[3], {71*ms + 3000, true, 10}},
+			Hop{Request: 0, Reply: flow.Time(71 * ms), Duplicates: 3, VLAN: 10}},
+		{"another duplicate", append(slices.Clone(all), seen{90 * ms, true, 30}), Hop{Request: 0, Reply: flow.Time(71 * ms), Duplicates: 2, VLAN: 10}},
+	}
+	for _, tc := range tests {
+		for _, first := range []int{0, 1} { // the router is the first point, or behind another
+			t.Run(fmt.Sprint(tc.name, first), func(t *testing.T) {
+				o := NewOffline(2)
+				for n := range 20 {
+					k, at := keyFor(7, uint16(n)), begins.Add(time.Duration(n)*500*ms)
+					for _, s := range tc.router {
+						o.Add(&Sight{Key: k, Point: first, At: at.Add(s.at), Reply: s.reply, VLAN: s.vlan})
+					}
+					before, answered := time.Duration(100-200*first)*time.Microsecond, 71*ms
+					if first == 0 { // the other point is behind it
+						before, answered = 50*ms+100*time.Microsecond, 51*ms-100*time.Microsecond
+					}
+					o.Add(&Sight{Key: k, Point: 1 - first, At: at.Add(before)})
+					o.Add(&Sight{Key: k, Point: 1 - first, At: at.Add(answered), Reply: true})
+				}
+				m := o.Match()
+				if len(m.Echoes) != 20 {
+					t.Fatalf("%d echoes of 20: %+v", len(m.Echoes), m.Echoes[:2])
+				}
+				for n := range m.Echoes {
+					got, at := m.Echoes[n].Hops[first], begins.Add(time.Duration(n)*500*ms)
+					want := tc.want
+					want.HasRequest, want.Request = true, at.Add(time.Duration(want.Request))
+					if want.HasReply = want.Reply != 0; want.HasReply {
+						want.Reply = at.Add(time.Duration(want.Reply))
+					}
+					if got != want {
+						t.Fatalf("echo %d: %+v, want %+v", n, got, want)
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -153,7 +216,7 @@ func FuzzOffline(f *testing.F) {
 				step <<= 20 // a clock gone mad
 			}
 			at[p] += step
-			s := Sight{Key: keyFor(0, uint16(b[1]%4)), Point: p, At: at[p], Reply: b[1]&64 != 0}
+			s := Sight{Key: keyFor(0, uint16(b[1]%4)), Point: p, At: at[p], Reply: b[1]&64 != 0, VLAN: uint16(b[1] >> 4 & 3)}
 			o.Add(&s)
 			sights++
 		}
