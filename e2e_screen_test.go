@@ -6,11 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"spiketop/incident"
 	"spiketop/testdata/netlab"
 )
 
@@ -69,7 +71,8 @@ func live(t testing.TB, ns *netlab.NS, args ...string) string {
 func TestScreen(t *testing.T) {
 	l := newBurstLab(t, netlab.Options{})
 	h := startHeadless(t, l.NC1, labFlags...)
-	term := newTerminal(t, 160, 48, live(t, l.NC1, labFlags...))
+	own := t.TempDir()
+	term := newTerminal(t, 160, 48, live(t, l.NC1, append(slices.Clone(labFlags), "--incidents", own)...))
 	s := term.wait(`10\.1\.19\.72:40210`, 20*time.Second)
 	for _, want := range []string{"eth0", "eth1", "40M", "LIVE", "coverage", farHost, "10ms", "q quit"} {
 		if !strings.Contains(s, want) {
@@ -95,7 +98,9 @@ func TestScreen(t *testing.T) {
 	if len(rows) != 2 || rows[1] != first {
 		t.Errorf("the first row of the snapshot is %q, headless says %s", rows, first)
 	}
-	for _, want := range []string{first, "STORAGE", "eth0", farHost, in.Path.VerdictSegment} {
+	segment := ownIncident(t, own).Path.VerdictSegment // of its own echo: the two programs ping for themselves
+	s = term.wait(regexp.QuoteMeta(segment), 5*time.Second)
+	for _, want := range []string{first, "STORAGE", "eth0", farHost} {
 		if !strings.Contains(s, want) {
 			t.Errorf("the snapshot does not show %q", want)
 		}
@@ -114,6 +119,18 @@ func TestScreen(t *testing.T) {
 	term.wait(`eth1 \(2/2\)`, 5*time.Second)
 	term.keys("q")
 	term.wait(`exit status 0\s+echo`, 20*time.Second) // stty says so: the terminal is as it was
+}
+
+// ownIncident waits for the incident that a program writes into dir.
+func ownIncident(t *testing.T, dir string) *incident.Incident {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if files, _ := filepath.Glob(filepath.Join(dir, "*", "incident.json")); len(files) == 1 {
+			return readIncident(t, line{Dir: filepath.Dir(files[0])})
+		}
+	}
+	t.Fatal("no incident in " + dir)
+	return nil
 }
 
 // TestTerminalRestored: after a signal the terminal is as it was.
