@@ -27,8 +27,7 @@ type farWatch struct {
 	link   far.Link
 	hello  far.Hello
 	upTo   int64 // watermark of the far side, its clock
-	heard  int64 // far wall clock minus our Time, as the fastest beat of this run had it
-	hasOne bool
+	beats  beatClock
 	asked  map[int]*farAsked // by incident number
 	serial int
 	last   []far.Joined // newest last
@@ -106,7 +105,7 @@ func (w *watch) farHeard(e *farEvent) {
 	}
 	switch l := &e.line; {
 	case l.Hello != nil:
-		f.hello, f.heard, f.hasOne, f.upTo = *l.Hello, math.MinInt64, false, 0
+		f.hello, f.beats, f.upTo = *l.Hello, beatClock{}, 0
 		f.link = far.Link{Run: e.run, Host: f.host()}
 		f.join.Far(f.link)
 		f.trouble.Store(nil)
@@ -117,8 +116,9 @@ func (w *watch) farHeard(e *farEvent) {
 		f.join.FarEcho(l.Echo)
 	case l.Beat != nil:
 		f.upTo, f.link.Drops = l.Beat.UpTo, l.Beat.Drops
-		f.heard, f.hasOne = max(f.heard, l.Beat.At-int64(e.at)), true
-		f.link.Told = flow.Time(f.upTo - f.heard)
+		f.beats.add(l.Beat.At - int64(e.at))
+		heard, _ := f.beats.offset()
+		f.link.Told = flow.Time(f.upTo - heard)
 		f.join.Far(f.link)
 	case l.Window != nil:
 		w.farAnswered(l.Window)
@@ -151,7 +151,34 @@ func (f *farSide) clock() (ns int64, within time.Duration, ok bool) {
 	if ns, within, ok = f.join.Offset(); ok {
 		return ns, within, true
 	}
-	return f.heard, clockUnsure, f.hasOne
+	ns, ok = f.beats.offset()
+	return ns, clockUnsure, ok
+}
+
+// beatClock takes the far wall clock minus our Time from the beats as they were
+// heard: the fastest of the last minute has it best. The zero value knows nothing.
+type beatClock struct {
+	heard [60]int64 // one a second
+	n     int
+}
+
+// beatStep is by how much a beat may come late before the far clock must have
+// been set back.
+const beatStep = int64(time.Second)
+
+func (b *beatClock) add(offset int64) {
+	if best, ok := b.offset(); ok && offset < best-beatStep {
+		b.n = 0
+	}
+	b.heard[b.n%len(b.heard)] = offset
+	b.n++
+}
+
+func (b *beatClock) offset() (ns int64, ok bool) {
+	if b.n == 0 {
+		return 0, false
+	}
+	return slices.Max(b.heard[:min(b.n, len(b.heard))]), true
 }
 
 // farIncidents asks about each incident whose window is over, and hands over its

@@ -110,3 +110,25 @@ func TestFarQuestions(t *testing.T) {
 		})
 	}
 }
+
+// TestBeatClock: the fastest beat of the last minute tells the far clock, also
+// after that clock was set back.
+func TestBeatClock(t *testing.T) {
+	var b beatClock
+	if _, ok := b.offset(); ok {
+		t.Error("known before the first beat")
+	}
+	ms := int64(time.Millisecond)
+	for n, step := range []struct{ add, want int64 }{{-300 * ms, -300 * ms}, {-20 * ms, -20 * ms}, {-900 * ms, -20 * ms}, {-3600e9, -3600e9}, {-3600e9 + 5*ms, -3600e9 + 5*ms}} {
+		b.add(step.add)
+		if got, ok := b.offset(); !ok || got != step.want {
+			t.Errorf("beat %d: %d, %v, want %d", n, got, ok, step.want)
+		}
+	}
+	for range 60 { // it drifts back: the old one is forgotten
+		b.add(-3600e9 - 10*ms)
+	}
+	if got, _ := b.offset(); got != -3600e9-10*ms {
+		t.Errorf("%d after a minute", got)
+	}
+}

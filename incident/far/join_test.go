@@ -116,16 +116,17 @@ func TestJoin(t *testing.T) {
 		got = append(got, g)
 	}
 	// The clock is taken from the fastest ways, 0.4 out and 0.5 back, as if both
-	// were 0.45: so the way out is 0.05 ms too long, within the 0.45 that are said.
-	want := []segment{{"eth0", "nc2:eth2", 100.5, 0.45, 100.05}, {"nc2:eth2", "nc2:vif_b", 5, 2, 3}, {"nc2:vif_b", "", 15, 0, 0}}
+	// were 0.45, and 1.1 s ago, in which they may have drifted apart by 0.55: so the
+	// way out is 0.325 ms too long, within the 0.725 that are said.
+	want := []segment{{"eth0", "nc2:eth2", 100.5, 0.725, 99.775}, {"nc2:eth2", "nc2:vif_b", 5, 2, 3}, {"nc2:vif_b", "", 15, 0, 0}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(segment{})); diff != "" {
 		t.Errorf("segments (-want +got):\n%s", diff)
 	}
-	if u := j.Report.Segments[0].UncertaintyMs; u == nil || *u != 0.45 {
+	if u := j.Report.Segments[0].UncertaintyMs; u == nil || *u != 0.725 {
 		t.Errorf("uncertainty %v", u)
 	}
 	ns, within, ok := h.j.Offset()
-	if off := ns - skew; !ok || off > int64(within) || -off > int64(within) || within != 450*time.Microsecond {
+	if off := ns - skew; !ok || off > int64(within) || -off > int64(within) || within != 725*time.Microsecond {
 		t.Errorf("offset is wrong by %d ns, within %v, %v", ns-skew, within, ok)
 	}
 }

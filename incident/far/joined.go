@@ -177,7 +177,10 @@ func (j *Join) splitter(way []onWay) func(e *hops.Echo, from, to int) (hops.Spli
 		}
 		s.Uncertainty = within
 		slack := -within - coarse
-		return s, s.Request >= slack && s.Reply >= slack // else a clock was set meanwhile
+		if s.Request < slack || s.Reply < slack {
+			return s, false // a clock was set meanwhile
+		}
+		return s, 4*within <= s.Request+s.Reply // as hops.PairClock.Split: else it does not say on which way the larger part was
 	}
 }
 
