@@ -74,13 +74,13 @@ func (w *watch) farTurn(now flow.Time) {
 	take(f.events, func(e farEvent) { w.farHeard(&e) })
 	if now.Sub(f.owned) >= time.Second {
 		f.owned = now
-		var own []netip.Addr
+		var targets []netip.Addr
 		for _, h := range w.hosts {
 			if h.Addr.IsValid() {
-				own = append(own, h.Addr)
+				targets = append(targets, h.Addr)
 			}
 		}
-		f.join.Own(own)
+		f.join.Own(w.world.Own, targets)
 	}
 	for _, j := range f.join.Tick(now, w.world.Offset) {
 		f.print.echo(&j)

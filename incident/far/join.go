@@ -18,8 +18,9 @@ const (
 
 // Bounds of the join.
 const (
-	maxKnown   = 8192 // echoes held of pings that pass both hosts, or are this host's own
-	maxUnknown = 2048 // of others
+	maxOwn     = 4096 // echoes held of this host's own pings
+	maxKnown   = 8192 // of others that are known to pass both hosts
+	maxUnknown = 2048 // of the rest
 	maxPairs   = 1024 // pings that are known to pass both hosts
 )
 
@@ -78,11 +79,13 @@ type Counts struct {
 // arrives, and whoever floods evicts himself.
 type Join struct {
 	open    map[hops.Key]*joining
-	known   []queued // by arrival
+	mine    []queued // by arrival
+	known   []queued
 	unknown []queued
 	pairs   map[pair]struct{}
 	order   []pair
-	own     map[netip.Addr]bool
+	own     map[netip.Addr]bool // addresses of this host
+	targets map[netip.Addr]bool
 	serial  uint64
 	now     flow.Time
 	clock   clock
@@ -102,15 +105,20 @@ type Link struct {
 
 // NewJoin returns a Join that has seen nothing.
 func NewJoin() *Join {
-	return &Join{open: map[hops.Key]*joining{}, pairs: map[pair]struct{}{}, own: map[netip.Addr]bool{}}
+	return &Join{open: map[hops.Key]*joining{}, pairs: map[pair]struct{}{}, own: map[netip.Addr]bool{}, targets: map[netip.Addr]bool{}}
 }
 
-// Own says whom this host pings: these echoes are reported also where the far
-// side does not see them.
-func (j *Join) Own(targets []netip.Addr) {
+// Own says whom this host pings, and by which addresses of its own: these echoes
+// are reported also where the far side does not see them, and nobody else's can
+// take their room.
+func (j *Join) Own(addresses, targets []netip.Addr) {
 	clear(j.own)
-	for _, a := range targets {
+	clear(j.targets)
+	for _, a := range addresses {
 		j.own[a.Unmap()] = true
+	}
+	for _, a := range targets {
+		j.targets[a.Unmap()] = true
 	}
 }
 
@@ -230,7 +238,10 @@ func (j *Join) begin(s *sight) *joining {
 	j.serial++
 	e := &joining{key: s.key, serial: j.serial, first: j.now, last: j.now, drops: j.far.Drops, run: j.far.Run}
 	q, most := &j.unknown, maxUnknown
-	if j.isKnown(&s.key) {
+	switch {
+	case j.isOwn(&s.key):
+		q, most = &j.mine, maxOwn
+	case j.passesBoth(&s.key):
 		q, most = &j.known, maxKnown
 	}
 	for len(*q) >= most {
@@ -246,11 +257,13 @@ func (j *Join) begin(s *sight) *joining {
 	return e
 }
 
-func (j *Join) isKnown(k *hops.Key) bool {
-	if _, ok := j.pairs[pair{k.Src, k.Dst, k.ID}]; ok {
-		return true
-	}
-	return j.own[addrOf(k.Family, k.Dst)]
+func (j *Join) passesBoth(k *hops.Key) bool {
+	_, ok := j.pairs[pair{k.Src, k.Dst, k.ID}]
+	return ok
+}
+
+func (j *Join) isOwn(k *hops.Key) bool {
+	return j.targets[addrOf(k.Family, k.Dst)] && j.own[addrOf(k.Family, k.Src)]
 }
 
 // learn notes that a ping passes both hosts.
@@ -273,7 +286,7 @@ func (j *Join) learn(src, dst [16]byte, id uint16) {
 func (j *Join) Tick(now flow.Time, offset flow.WallOffset) []Joined {
 	j.now = max(j.now, now)
 	var out []Joined
-	for _, q := range []*[]queued{&j.known, &j.unknown} {
+	for _, q := range []*[]queued{&j.mine, &j.known, &j.unknown} {
 		kept := (*q)[:0]
 		for _, at := range *q {
 			e := j.open[at.key]

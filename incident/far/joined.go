@@ -47,7 +47,7 @@ func (j *Join) finish(e *joining, offset flow.WallOffset) (r Joined, ok bool) {
 	}
 	near := e.seenBy(nearVIF)
 	r = Joined{Key: e.key, FromFar: e.fromFar > 0, Both: near && e.seenBy(farNIC)}
-	if !near || !r.Both && !j.isKnown(&e.key) {
+	if !near || !r.Both && !j.isOwn(&e.key) && !j.passesBoth(&e.key) {
 		return r, false
 	}
 	if r.Both {
@@ -67,7 +67,11 @@ func (j *Join) finish(e *joining, offset flow.WallOffset) (r Joined, ok bool) {
 	}
 	r.RTT, r.Has = echo.RTT()
 	if worst, has := hops.Worst(echo.Segments()); has {
-		r.Worst, r.InFar = &worst, way[worst.From].place >= farNIC && (worst.To == hops.Beyond || way[worst.To].place >= farNIC)
+		inFar := !r.FromFar // what lies beyond the last point
+		if worst.To != hops.Beyond {
+			inFar = way[worst.To].place >= farNIC
+		}
+		r.Worst, r.InFar = &worst, inFar && way[worst.From].place >= farNIC
 	}
 	if after, leg, lost := echo.Loss(); lost {
 		r.RTT, r.Has = 0, false
@@ -91,7 +95,7 @@ func (j *Join) way(e *joining, sure bool) (list []onWay) {
 	if e.fromFar > 0 {
 		order = []place{farVIF, farNIC, nearNIC, nearVIF}
 	}
-	_, passes := j.pairs[pair{e.key.Src, e.key.Dst, e.key.ID}]
+	passes := j.passesBoth(&e.key)
 	for _, p := range order {
 		s := &e.spots[p]
 		if !s.HasRequest && !s.HasReply && (p != farNIC || !passes) {
