@@ -113,6 +113,12 @@ func TestJudge(t *testing.T) {
 		}, "were due"},
 		{"it fell silent", func(j *judge, _ *incident.Incident) { j.t.Stopped = at(5500); j.s.Gap = 3 * time.Second }, "last two seconds"},
 		{"a summary of frames missed", func(j *judge, _ *incident.Incident) { c := 0.9; j.said.Summaries[0].Links[1].Coverage = &c }, "eth1 at"},
+		{"a summary without coverage", func(j *judge, _ *incident.Incident) {
+			j.said.Summaries[0].At, j.said.Summaries[0].Links[0].Coverage = at(10_000), nil
+		}, "eth0 at"},
+		{"a summary without coverage of a silent link", func(j *judge, _ *incident.Incident) {
+			j.said.Summaries[0].At, j.said.Summaries[0].Links[0].Coverage = at(60_000), nil
+		}, ""},
 		{"losses", func(j *judge, _ *incident.Incident) { j.said.Lost = []string{"ring"} }, "lost something"},
 		{"a step without a note", func(j *judge, _ *incident.Incident) { j.s.Notes, j.t.Steps = "clock", []Step{{By: time.Second}} }, "0 notes"},
 		{"a step wrongly noted", func(j *judge, _ *incident.Incident) {
