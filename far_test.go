@@ -354,7 +354,7 @@ func TestEchoBudget(t *testing.T) {
 		t.Errorf("%d series are kept", len(b.now))
 	}
 	for i := range tapQueue + 10 { // nobody reads
-		tp.echo(&flow.Echo{At: at, Family: flow.FamilyIPv4, Seq: uint16(i)}, "eth0")
+		tp.echo(&flow.Echo{At: at, Offset: flow.WallOffset(1_795_262_400_000_000_000), Family: flow.FamilyIPv4, Seq: uint16(i)}, "eth0")
 		tp.flush()
 	}
 	if tp.drops != 10 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 
@@ -132,6 +133,9 @@ func runPathLive(ctx context.Context, raw *rawFlags, live *liveFlags, args []str
 	peer.near = s.host
 	s.far = newFarSide(peer, s.say)
 	s.far.print = newHopPrinter(stdout, peer.json, s.fatal)
+	s.far.print.missed = func(n int) {
+		s.say(fmt.Sprintf("%s not printed: more came than a second takes, or standard output is read too slowly", plural(n, "echo is", "echoes are")))
+	}
 	defer s.far.print.end()
 	err = s.run(ctx)
 	s.repanic()

@@ -35,7 +35,10 @@ type hopPrinter struct {
 	next   flow.Time
 	series []printedSeries // of this second, in the order they came
 	echoes int             // of this second
-	left   int             // lines that are missing since the last one printed
+	left   int             // lines that are missing since it was said last
+
+	missed func(n int) // says of JSON lines that they are missing, away from them
+	told   flow.Time   // when it was called last
 }
 
 // printedSeries is a ping in this second.
@@ -119,7 +122,11 @@ func (p *hopPrinter) turn(wall time.Time, now flow.Time) {
 			p.buf = append(p.buf, hopLine(wall, &p.series[i])...)
 		}
 		p.series = p.series[:0]
-		if p.left > 0 && !p.json {
+		switch {
+		case p.left == 0:
+		case p.json:
+			p.tellMissed(now)
+		default:
 			p.buf = fmt.Appendf(p.buf, "%s  %d echoes are not shown\n", wall.Format("15:04:05"), p.left)
 			p.left = 0
 		}
@@ -133,6 +140,17 @@ func (p *hopPrinter) turn(wall time.Time, now flow.Time) {
 		p.left += strings.Count(string(p.buf), "\n")
 	}
 	p.buf = nil
+}
+
+// missedEvery is how often it is said that JSON lines are missing.
+const missedEvery = 10 * time.Second
+
+func (p *hopPrinter) tellMissed(now flow.Time) {
+	if p.missed == nil || p.told != 0 && now < p.told.Add(missedEvery) {
+		return
+	}
+	p.missed(p.left)
+	p.left, p.told = 0, now
 }
 
 // hopLine is the worst echo of a ping in a second: its RTT, then each point with

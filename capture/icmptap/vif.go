@@ -82,7 +82,7 @@ func (t *Taps) readTap(p *tap) bool {
 		t.recorder.Begin()
 		defer t.recorder.End()
 	}
-	allowed, over, left := p.tokens, flow.Time(0), uint64(0)
+	allowed, over, left := min(p.tokens, p.spare), flow.Time(0), uint64(0)
 	for i := range n {
 		f := t.receiver.frame(i)
 		at, off, ok := t.stamps.Convert(f.stamp, t.out.drained, now)
@@ -90,9 +90,18 @@ func (t *Taps) readTap(p *tap) bool {
 			p.since = at
 		}
 		if !t.decode(p, &f, at) {
-			p.stats.Other++
-			if p.spare >= 1 && at >= p.skipBefore {
+			switch {
+			case at < p.skipBefore:
+				p.stats.Over++
+			case p.spare < 1: // a flood of large pings costs as much to read as any
+				p.stats.Over++
+				left++
+				if over == 0 {
+					over = at
+				}
+			default:
 				p.spare--
+				p.stats.Other++
 				t.keep(p, &f, at, off)
 			}
 			continue
