@@ -37,10 +37,16 @@ func TestLab(t *testing.T) {
 	l := &guests{t: t, dir: workDir(t)}
 	l.build()
 	began := time.Now()
+	stolen := stolenTime()
 	for attempt := range attempts {
 		left := pending(runs)
 		if len(left) == 0 {
 			break
+		}
+		if attempt > 0 && stolenTime()-stolen > time.Since(began)/100 {
+			rest := time.Duration(1+attempt) * 30 * time.Second
+			t.Logf("%v of CPU time were stolen from this machine: resting %v before the repeat", stolenTime()-stolen, rest)
+			time.Sleep(rest)
 		}
 		for i, boot := range byBoot(left) {
 			l.boot(fmt.Sprintf("%d.%d", attempt, i), boot)
