@@ -199,7 +199,7 @@ func (l *guests) boot(name string, runs []*wanted) {
 			script += 5 * time.Minute
 		}
 		plan.Jobs = append(plan.Jobs, Job{Scenario: file, Member: w.member, Dir: runName(i, w), Least: w.s.Incidents[0], Limit: script, Flags: append(strings.Fields(labFlags(w.s)), w.s.Flags...)})
-		limit += script + time.Minute
+		limit += script + 2*time.Minute + time.Minute
 	}
 	if err := writePlan(filepath.Join(out, "plan.json"), plan); err != nil {
 		l.t.Fatal(err)

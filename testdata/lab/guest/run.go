@@ -103,8 +103,8 @@ func (n *network) observe(program string, job lab.Job, dir string, rec *lab.Reco
 // awaitCalm waits for some seconds in which the guest did not stand still, within
 // patience: stalls come in swarms, and a run in one would be void.
 func awaitCalm(dir string) {
-	const calm = 4 * time.Second
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	const calm = 5 * time.Second
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		f, err := os.Stat(filepath.Join(dir, "stalls.out")) // written at each stall
 		if err != nil || time.Since(f.ModTime()) > calm {
 			return
